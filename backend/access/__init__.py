@@ -1,0 +1,1 @@
+"""Who may (roles × permissions) and who sees (territory × department). No feature may be named here."""

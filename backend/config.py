@@ -1,0 +1,94 @@
+"""Every setting of the server, read from the environment once (`HUYUAN_*`). No other module reads the environment.
+
+The table SETTINGS is printed by `python -m backend config` and compared with the operator's guide by a test.
+"""
+
+import secrets
+from dataclasses import dataclass
+from pathlib import Path
+
+from environs import Env
+
+# key: (default, what it is)
+SETTINGS: dict[str, tuple[str, str]] = {
+    "HUYUAN_DATA": ("var", "the one data directory: database, photos, secret, logs"),
+    "HUYUAN_DATABASE_URL": ("", "SQLAlchemy URL; empty: SQLite in the data directory; postgresql://… uses psycopg 3"),
+    "HUYUAN_SECRET_KEY": ("", "signs cookies and cursors; empty: made once and kept in the data directory (0600)"),
+    "HUYUAN_SECRET_KEY_FILE": ("", "read the secret from this file instead"),
+    "HUYUAN_LOG_LEVEL": ("INFO", "DEBUG, INFO, WARNING or ERROR; logs are JSON lines on standard error"),
+    "HUYUAN_WORKER": ("thread", "thread: background jobs run inside the server; off: run `python -m backend worker`"),
+    "HUYUAN_SECURE_COOKIES": ("0", "1 behind TLS: the session cookie is sent over HTTPS only"),
+    "HUYUAN_TIMEZONE": ("Asia/Shanghai", "the city's time zone, in which days are counted"),
+    "HUYUAN_MAX_OPS": ("200", "ops in one push"),
+    "HUYUAN_MAX_REQUEST_BYTES": ("262144", "bytes of one push as sent"),
+    "HUYUAN_MAX_INFLATED_BYTES": ("1048576", "bytes of one push after inflating"),
+    "HUYUAN_MAX_OP_BYTES": ("65536", "bytes of one op's body"),
+    "HUYUAN_MAX_PHOTO_BYTES": ("33554432", "bytes of one photo"),
+    "HUYUAN_MIN_FREE_BYTES": ("268435456", "uploads are refused (507) below this much free disk"),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Settings of one server. Paths are absolute; sizes in bytes."""
+
+    data: Path
+    database_url: str
+    secret_key: str
+    log_level: str = "INFO"
+    worker: str = "thread"
+    secure_cookies: bool = False
+    timezone: str = "Asia/Shanghai"
+    max_ops: int = 200
+    max_request_bytes: int = 262_144
+    max_inflated_bytes: int = 1_048_576
+    max_op_bytes: int = 65_536
+    max_photo_bytes: int = 33_554_432
+    min_free_bytes: int = 268_435_456
+
+    @property
+    def photos(self) -> Path:
+        return self.data / "photos"
+
+    @property
+    def is_sqlite(self) -> bool:
+        return self.database_url.startswith("sqlite")
+
+
+def _secret(env: Env, data: Path) -> str:
+    file_name = env.str("HUYUAN_SECRET_KEY_FILE", "")
+    if file_name:
+        return Path(file_name).read_text(encoding="utf-8").strip()
+    given = env.str("HUYUAN_SECRET_KEY", "")
+    if given:
+        return str(given)
+    kept = data / "secret.key"
+    if not kept.exists():
+        kept.touch(mode=0o600)
+        kept.write_text(secrets.token_urlsafe(48), encoding="utf-8")
+    return kept.read_text(encoding="utf-8").strip()
+
+
+def load() -> Config:
+    """Read the environment (and nothing else). Creates the data directory and the secret on first use.
+
+    Raises environs.EnvError where a value cannot be read.
+    """
+    env = Env()
+    data = Path(env.str("HUYUAN_DATA", "var")).resolve()
+    data.mkdir(parents=True, exist_ok=True)
+    return Config(
+        data=data,
+        database_url=env.str("HUYUAN_DATABASE_URL", "") or f"sqlite:///{data / 'huyuan.db'}",
+        secret_key=_secret(env, data),
+        log_level=env.str("HUYUAN_LOG_LEVEL", "INFO"),
+        worker=env.str("HUYUAN_WORKER", "thread"),
+        secure_cookies=env.bool("HUYUAN_SECURE_COOKIES", False),
+        timezone=env.str("HUYUAN_TIMEZONE", "Asia/Shanghai"),
+        max_ops=env.int("HUYUAN_MAX_OPS", 200),
+        max_request_bytes=env.int("HUYUAN_MAX_REQUEST_BYTES", 262_144),
+        max_inflated_bytes=env.int("HUYUAN_MAX_INFLATED_BYTES", 1_048_576),
+        max_op_bytes=env.int("HUYUAN_MAX_OP_BYTES", 65_536),
+        max_photo_bytes=env.int("HUYUAN_MAX_PHOTO_BYTES", 33_554_432),
+        min_free_bytes=env.int("HUYUAN_MIN_FREE_BYTES", 268_435_456),
+    )

@@ -1,0 +1,1 @@
+"""Ledgers as CSV and XLSX streams. No sums are made here."""

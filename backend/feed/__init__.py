@@ -1,0 +1,1 @@
+"""The change feed of the devices: one row per bucket and entity. Written by ops.apply alone."""

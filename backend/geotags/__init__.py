@@ -1,0 +1,1 @@
+"""Where a finding lies: district, township, nearest perimeter, with reasons. No problems."""

@@ -1,0 +1,1 @@
+"""What an inspector answered at a site. Never what follows from it."""

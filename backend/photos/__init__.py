@@ -1,0 +1,1 @@
+"""Photo bytes, their custody, EXIF and derivatives. Never what a photo proves."""

@@ -1,0 +1,1 @@
+"""Packs as data: checklists, duties, distance rules, clocks. No answers given by anybody."""

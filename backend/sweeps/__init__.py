@@ -1,0 +1,1 @@
+"""A sweep, its teams and its tasks. No findings."""

@@ -1,0 +1,1 @@
+"""Districts, townships, zones, sites with perimeters, departments. No people."""
