@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from datetime import datetime
+from typing import Any, Protocol
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,3 +37,20 @@ class Effect:
     events: list[Event] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
+
+
+class OpLike(Protocol):
+    """What a handler may read of the op it carries out. `args` are loaded by the verb's schema."""
+
+    id: str
+    verb: str
+    v: int
+    actor_id: str
+    ent_type: str
+    ent_id: str
+    base: Mapping[str, Any] | None
+    args: Mapping[str, Any]
+    blobs: list[dict[str, Any]]
+    at: Mapping[str, Any]
+    replica: str | None
+    received_at: datetime

@@ -1,0 +1,27 @@
+"""Roles and what each may do, as one table. No territory here (scope.py), no HTTP (guard.py)."""
+
+from collections.abc import Mapping
+
+_READ = {"record.read", "ledger.read", "photo.view"}
+_FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", "sync"}
+_DESK = _READ | {"problem.act", "problem.assign", "problem.place", "ledger.export"}
+_CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol"}
+
+PERMISSIONS: Mapping[str, frozenset[str]] = {
+    "system": frozenset(_CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive"}),
+    "admin": frozenset(_READ | {"city.load", "pack.install", "user.add", "post.hold", "device.enrol", "ledger.export"}),
+    "city": frozenset(_CITY),
+    "department": frozenset(_DESK),
+    "district": frozenset(_DESK | {"task.excuse"}),
+    "township": frozenset(_DESK - {"problem.place"}),
+    "school": frozenset(_READ | {"problem.act"}),
+    "inspector": frozenset(_FIELD | {"record.read", "photo.view"}),
+    "expert": frozenset(_FIELD | {"record.read", "photo.view"}),
+    "auditor": frozenset(_READ | {"ledger.export"}),
+}
+ROLES = tuple(PERMISSIONS)
+
+
+def may(role: str, permission: str) -> bool:
+    """Whether `role` has `permission`; an unknown role has none."""
+    return permission in PERMISSIONS.get(role, frozenset())

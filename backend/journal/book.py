@@ -1,0 +1,61 @@
+"""Writing the journal and checking its chain. Called by ops.apply alone; never reads a feature's tables."""
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, update
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, Actor, visible
+from backend.database import to_ms
+from backend.journal.models import JournalEntry, JournalHead
+
+
+def chain(prev: str, body: str) -> str:
+    """Hash of a row from the hash before it and its own bytes."""
+    return hashlib.sha256(bytes.fromhex(prev) + body.encode()).hexdigest()
+
+
+def _body(n: int, entry: Mapping[str, Any]) -> str:
+    return json.dumps({"n": n, **entry}, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+
+
+def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime) -> None:
+    """Append `{actor_id, verb, op_id, area_path, summary}` entries. Call only while the commit clock is held."""
+    head = session.execute(visible_head(session)).one_or_none()
+    if head is None:
+        session.execute(insert(JournalHead).values(id=1, n=0, hash="0" * 64))
+    n, last = (head.n, head.hash) if head else (0, "0" * 64)
+    rows = []
+    for entry in entries:
+        n += 1
+        body = _body(n, {**entry, "at": to_ms(now)})
+        row = {k: entry[k] for k in ("actor_id", "verb", "op_id", "area_path")}
+        rows.append({**row, "n": n, "at": now, "body": body, "prev": last, "hash": (last := chain(last, body))})
+    if rows:
+        session.execute(insert(JournalEntry), rows)
+        session.execute(update(JournalHead).where(JournalHead.id == 1).values(n=n, hash=last))
+
+
+def visible_head(session: Session) -> Any:
+    """SELECT of the chain's head (number and hash)."""
+    return JournalHead.__table__.select()
+
+
+def verify(session: Session, actor: Actor = SYSTEM) -> Iterator[tuple[int, str]]:
+    """Walk the chain; yields (number, reason) of each broken row. Nothing yielded: nothing was altered."""
+    last, n = "0" * 64, 0
+    rows: Iterable[JournalEntry] = session.scalars(
+        visible(JournalEntry, actor).order_by(JournalEntry.n).execution_options(yield_per=1000)
+    )
+    for row in rows:
+        n += 1
+        if row.n != n:
+            yield row.n, f"row {n} is missing"
+            n = row.n
+        if row.prev != last or chain(row.prev, row.body) != row.hash:
+            yield row.n, "hash does not match"
+        last = row.hash
