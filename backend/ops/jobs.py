@@ -1,0 +1,118 @@
+"""Background jobs: leased, retried with backoff, dead after MAX_ATTEMPTS. No kind of job is named here.
+
+A killed worker loses nothing: its lease runs out and another one takes the job; every kind is idempotent.
+"""
+
+import random
+import threading
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from flask import Flask
+from sqlalchemy import or_, select, update
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
+
+from backend.database import db, transaction
+from backend.ops.models import Job
+
+log = structlog.get_logger(__name__)
+LEASE_S = 60
+MAX_ATTEMPTS = 8
+BACKOFF_S = 2.0
+Run = Callable[[Mapping[str, Any], datetime], None]
+
+
+def enqueue(session: Session, kind: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
+    """Add a job in the transaction of its cause; the same key twice is one job."""
+    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+    row = {"kind": kind, "key": key, "payload": dict(payload), "run_at": now, "attempts": 0, "is_dead": False}
+    session.execute(dialect.insert(Job).values(row).on_conflict_do_nothing(index_elements=["key"]))
+
+
+def claim(now: datetime) -> Job | None:
+    """Lease the next due job, or None."""
+    with transaction() as session:
+        due = (
+            select(Job)
+            .where(Job.done_at.is_(None), Job.is_dead.is_(False), Job.run_at <= now)
+            .where(or_(Job.lease_until.is_(None), Job.lease_until < now))
+            .order_by(Job.run_at, Job.id)
+            .limit(1)
+            .with_for_update(skip_locked=True)
+        )
+        job = session.scalars(due).first()
+        if job is not None:
+            job.lease_until = now + timedelta(seconds=LEASE_S)
+            job.attempts += 1
+            session.flush()
+            session.expunge(job)
+        return job
+
+
+def run_one(kinds: Mapping[str, Run], now: datetime) -> bool:
+    """Run one due job; False where none is due. A failure is recorded and tried again later."""
+    if not has_due(now):
+        return False
+    job = claim(now)
+    if job is None:
+        return False
+    try:
+        kinds[job.kind](job.payload, now)
+    except Exception as fault:
+        log.warning("job_failed", kind=job.kind, key=job.key, attempt=job.attempts, error=repr(fault))
+        _failed(job, fault, now)
+    else:
+        with transaction() as session:
+            session.execute(update(Job).where(Job.id == job.id).values(done_at=now, lease_until=None))
+    return True
+
+
+def has_due(now: datetime) -> bool:
+    """Whether a look for work is worth a write transaction."""
+
+    with db.engine.connect() as connection:
+        statement = (
+            select(Job.id).where(Job.done_at.is_(None), Job.is_dead.is_(False), Job.run_at <= now).limit(1)
+        )
+        return connection.execute(statement).first() is not None
+
+
+def _failed(job: Job, fault: Exception, now: datetime) -> None:
+    wait_s = BACKOFF_S ** min(job.attempts, 8) * random.uniform(0.5, 1.5)
+    values = {
+        "last_error": repr(fault)[:2000],
+        "lease_until": None,
+        "run_at": now + timedelta(seconds=wait_s),
+        "is_dead": job.attempts >= MAX_ATTEMPTS,
+    }
+    with transaction() as session:
+        session.execute(update(Job).where(Job.id == job.id).values(**values))
+
+
+class Worker(threading.Thread):
+    """Runs due jobs one after the other until stopped."""
+
+    def __init__(
+        self, app: Flask, kinds: Mapping[str, Run], clock: Callable[[], datetime], idle_s: float = 0.5
+    ) -> None:
+        super().__init__(name="huyuan-worker", daemon=True)
+        self._app, self._kinds, self._clock, self._idle_s = app, kinds, clock, idle_s
+        self._stop_asked = threading.Event()
+
+    def run(self) -> None:
+        while not self._stop_asked.is_set():
+            try:
+                with self._app.app_context():
+                    is_busy = run_one(self._kinds, self._clock())
+            except Exception:
+                log.exception("worker_trouble")
+                is_busy = False
+            if not is_busy:
+                self._stop_asked.wait(self._idle_s)
+
+    def stop(self) -> None:
+        """Ask it to end after the job in hand."""
+        self._stop_asked.set()

@@ -1,0 +1,65 @@
+"""One op as the server holds it, and its outcome. No database, no decisions."""
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Any
+
+import orjson
+
+
+@dataclass(slots=True)
+class Op:
+    """An op from a device or a desk. `body` is the text its author wrote; `fp` its SHA-256 (rule: fingerprint)."""
+
+    id: str
+    verb: str
+    v: int
+    actor_id: str
+    ent_type: str
+    ent_id: str
+    args: Mapping[str, Any]
+    body: str
+    fp: str
+    received_at: datetime
+    base: Mapping[str, Any] | None = None
+    blobs: list[dict[str, Any]] = field(default_factory=list)
+    at: Mapping[str, Any] = field(default_factory=dict)
+    replica: str | None = None
+    seq: int | None = None
+    custodian: str | None = None
+    fault: tuple[str, str] | None = None  # (reason, detail) found while reading the body
+
+    def with_args(self, args: Mapping[str, Any]) -> "Op":
+        """The same op with its args as the verb's schema loaded them."""
+        return replace(self, args=args)
+
+
+@dataclass(slots=True)
+class Outcome:
+    """What became of an op. `clock` is known when its transaction closes."""
+
+    op_id: str
+    status: str
+    reason: str | None = None
+    detail: str | None = None
+    flags: tuple[str, ...] = ()
+    clock: int = 0
+    ver: int | None = None
+    is_dup: bool = False
+    seq: int | None = None
+    result: Mapping[str, Any] = field(default_factory=dict)
+
+
+def desk_op(
+    op_id: str, verb: str, args: Mapping[str, Any], actor_id: str, ent: tuple[str, str], now: datetime,
+    base: Mapping[str, Any] | None = None,
+) -> Op:  # fmt: skip
+    """An op made at a desk (console, command line, the server itself): its body is written here, once."""
+    text = orjson.dumps(
+        {"op": op_id, "verb": verb, "v": 1, "actor": actor_id, "ent": {"t": ent[0], "id": ent[1]}, "base": base,
+         "args": args, "at": {"wall": now.isoformat()}}
+    ).decode()  # fmt: skip
+    fp = hashlib.sha256(text.encode()).hexdigest()
+    return Op(op_id, verb, 1, actor_id, ent[0], ent[1], args, text, fp, now, base=base)

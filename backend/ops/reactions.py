@@ -1,0 +1,32 @@
+"""What follows from what. The event graph is tested to have no cycle; a slow reaction is a job (LATER)."""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from backend.accounts import handlers as accounts
+from backend.geotags import handlers as geotags
+from backend.inspections import handlers as inspections
+from backend.photos import handlers as photos
+from backend.photos import pipeline
+from backend.problems import handlers as problems
+from backend.responsibility import handlers as responsibility
+from backend.sweeps import handlers as sweeps
+
+REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
+    "city.loaded": (accounts.take_posts,),
+    "inspection.submitted": (sweeps.complete_task,),
+    "finding.made": (geotags.locate,),
+    "finding.located": (problems.raise_from,),
+    "problem.raised": (responsibility.assign,),
+    "responsibility.assigned": (problems.take_assignment,),
+    "photo.verified": (photos.tell, geotags.locate_by_photo),
+    "evidence.changed": (inspections.note_evidence, problems.note_evidence),
+    "finding.relocated": (problems.move,),
+    "problem.moved": (responsibility.assign,),
+}
+
+# event → (kind of job, member of the event that makes its key)
+LATER: Mapping[str, tuple[tuple[str, str], ...]] = {
+    "photo.verified": (("photo.derive", "sha256"),),
+}
+JOBS: Mapping[str, Callable[..., None]] = {"photo.derive": pipeline.derive}

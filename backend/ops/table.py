@@ -1,0 +1,53 @@
+"""Every verb there is: schema, permission, handler. A row here and a handler make a new verb; no branches anywhere."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from marshmallow import Schema
+
+from backend.accounts import handlers as accounts
+from backend.accounts import schemas as account_schemas
+from backend.geotags import handlers as geotags
+from backend.geotags import schemas as geotag_schemas
+from backend.inspections import handlers as inspections
+from backend.inspections import schemas as inspection_schemas
+from backend.photos import handlers as photos
+from backend.photos import schemas as photo_schemas
+from backend.problems import handlers as problems
+from backend.problems import schemas as problem_schemas
+from backend.programmes import handlers as programmes
+from backend.programmes import schemas as programme_schemas
+from backend.responsibility import handlers as responsibility
+from backend.responsibility import schemas as responsibility_schemas
+from backend.sweeps import handlers as sweeps
+from backend.sweeps import schemas as sweep_schemas
+from backend.territory import handlers as territory
+from backend.territory import schemas as territory_schemas
+
+
+@dataclass(frozen=True, slots=True)
+class Verb:
+    """What an op may ask for. `v` is the newest version of its args."""
+
+    schema: Schema
+    permission: str
+    handler: Callable[..., Any]
+    v: int = 1
+
+
+VERBS: Mapping[str, Verb] = {
+    "city.load": Verb(territory_schemas.Load(), "city.load", territory.load),
+    "pack.install": Verb(programme_schemas.Install(), "pack.install", programmes.install),
+    "user.add": Verb(account_schemas.AddUser(), "user.add", accounts.add_user),
+    "post.hold": Verb(account_schemas.HoldPost(), "post.hold", accounts.hold_post),
+    "sweep.open": Verb(sweep_schemas.OpenSweep(), "sweep.open", sweeps.open_sweep),
+    "task.excuse": Verb(sweep_schemas.ExcuseTask(), "task.excuse", sweeps.excuse),
+    "inspection.submit": Verb(inspection_schemas.Submit(), "inspection.submit", inspections.submit),
+    "problem.report": Verb(inspection_schemas.Report(), "problem.report", inspections.report),
+    "problem.act": Verb(problem_schemas.Act(), "problem.act", problems.act),
+    "problem.assign": Verb(responsibility_schemas.Reassign(), "problem.assign", responsibility.reassign),
+    "problem.place": Verb(geotag_schemas.Place(), "problem.place", geotags.place),
+    "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", photos.attach),
+    "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
+}
