@@ -1,0 +1,100 @@
+"""Problems (隐患), the reports joined in them, and their history. No queries, no decisions."""
+
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import JSON, Boolean, Date, Float, Index, Integer, String, Text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from backend.access.scope import Scope, Scoped
+from backend.database import AreaPath, Base, Key, UtcDateTime
+
+
+class Problem(Scoped, Base):
+    """One hazard at one place, however often it was reported. Ledger columns are kept on the row, so sums are one scan."""
+
+    __tablename__ = "problems"
+    __scope__ = Scope(area="area_path", department="department_id")
+    id: Mapped[str] = mapped_column(AreaPath, primary_key=True)
+    number: Mapped[str] = mapped_column(String(32), unique=True)
+    programme: Mapped[str] = mapped_column(Key)
+    template_version: Mapped[int] = mapped_column(Integer)
+    item: Mapped[str] = mapped_column(String(16))
+    category: Mapped[str] = mapped_column(String(40))
+    grade: Mapped[str] = mapped_column(String(16))
+    is_candidate_major: Mapped[bool] = mapped_column(Boolean, default=False)
+    state: Mapped[str] = mapped_column(String(16))
+    is_open: Mapped[bool] = mapped_column(Boolean, default=True)
+    site_id: Mapped[str | None] = mapped_column(Key)
+    school_id: Mapped[str | None] = mapped_column(Key)
+    district_id: Mapped[str | None] = mapped_column(Key)
+    township_id: Mapped[str | None] = mapped_column(Key)
+    area_path: Mapped[str] = mapped_column(AreaPath)
+    team_id: Mapped[str | None] = mapped_column(Key)
+    department_id: Mapped[str | None] = mapped_column(Key)
+    lon: Mapped[float | None] = mapped_column(Float)
+    lat: Mapped[float | None] = mapped_column(Float)
+    description: Mapped[str] = mapped_column(Text, default="")
+    found_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    assigned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    due_on: Mapped[date | None] = mapped_column(Date)
+    deadline_class: Mapped[str] = mapped_column(String(24))
+    deadline_reason: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+    report_count: Mapped[int] = mapped_column(Integer, default=1)
+    missing_photos: Mapped[int] = mapped_column(Integer, default=0)
+    is_near_boundary: Mapped[bool] = mapped_column(Boolean, default=False)
+    unplaced_reason: Mapped[str | None] = mapped_column(String(24))
+    open_key: Mapped[str | None] = mapped_column(AreaPath, unique=True)
+    next_actor: Mapped[str | None] = mapped_column(String(24))
+    target: Mapped[str | None] = mapped_column(Text)
+    funds: Mapped[str | None] = mapped_column(Text)
+    people: Mapped[str | None] = mapped_column(Text)
+    time_limit: Mapped[str | None] = mapped_column(Text)
+    plan: Mapped[str | None] = mapped_column(Text)
+    ver: Mapped[int] = mapped_column(Integer, default=1)
+    __table_args__ = (
+        Index("ix_problems_ledger", "area_path", "district_id", "is_open", "grade", "due_on"),
+        Index("ix_problems_rollup", "district_id", "township_id", "site_id", "department_id", "category", "grade", "is_open", "due_on"),
+        Index("ix_problems_item_open", "item", "is_open"),
+    )  # fmt: skip
+
+
+class ProblemReport(Scoped, Base):
+    """One finding that was joined into a problem; the first one raised it."""
+
+    __tablename__ = "problem_reports"
+    __scope__ = Scope(area="area_path")
+    problem_id: Mapped[str] = mapped_column(AreaPath, primary_key=True)
+    finding_id: Mapped[str] = mapped_column(AreaPath, primary_key=True, unique=True)
+    area_path: Mapped[str] = mapped_column(AreaPath)
+    op_id: Mapped[str] = mapped_column(Key)
+    inspection_id: Mapped[str | None] = mapped_column(Key)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+
+
+class ProblemEvent(Scoped, Base):
+    """One step in a problem's life."""
+
+    __tablename__ = "problem_events"
+    __scope__ = Scope(area="area_path")
+    problem_id: Mapped[str] = mapped_column(AreaPath, primary_key=True)
+    n: Mapped[int] = mapped_column(Integer, primary_key=True)
+    area_path: Mapped[str] = mapped_column(AreaPath)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    actor_id: Mapped[str] = mapped_column(Key)
+    action: Mapped[str] = mapped_column(String(24))
+    from_state: Mapped[str | None] = mapped_column(String(16))
+    to_state: Mapped[str] = mapped_column(String(16))
+    note: Mapped[str] = mapped_column(Text, default="")
+    photos: Mapped[list[str]] = mapped_column(JSON, default=list)
+    op_id: Mapped[str | None] = mapped_column(Key)
+
+
+class ProblemNumber(Base):
+    """The counter behind problem numbers, one row a city and year."""
+
+    __tablename__ = "problem_numbers"
+    series: Mapped[str] = mapped_column(String(16), primary_key=True)
+    n: Mapped[int] = mapped_column(Integer, default=0)

@@ -1,0 +1,64 @@
+"""Reads of problems; each begins with who asks."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.access.scope import Actor, visible
+from backend.problems.models import Problem, ProblemEvent, ProblemReport
+
+
+def get(session: Session, actor: Actor, problem_id: str) -> Problem | None:
+    """One problem within the actor's rows, by id or number."""
+    where = (Problem.id == problem_id) | (Problem.number == problem_id)
+    return session.scalars(visible(Problem, actor).where(where)).first()
+
+
+def by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Problem]:
+    """Problems with these ids that `actor` may see."""
+    return {row.id: row for row in session.scalars(visible(Problem, actor).where(Problem.id.in_(ids)))}
+
+
+def open_by_key(session: Session, actor: Actor, open_key: str) -> Problem | None:
+    """The open problem that a finding with this key belongs to."""
+    return session.scalars(visible(Problem, actor).where(Problem.open_key == open_key)).first()
+
+
+def open_without_site(
+    session: Session, actor: Actor, item: str, box: tuple[float, float, float, float]
+) -> list[Problem]:
+    """Open problems of `item` without a site within a box of degrees (west, south, east, north)."""
+    west, south, east, north = box
+    statement = visible(Problem, actor).where(
+        Problem.item == item, Problem.is_open, Problem.site_id.is_(None),
+        Problem.lon.between(west, east), Problem.lat.between(south, north),
+    )  # fmt: skip
+    return list(session.scalars(statement.order_by(Problem.id)))
+
+
+def of_finding(session: Session, actor: Actor, finding_id: str) -> Problem | None:
+    """The problem that a finding was joined into."""
+    report = session.scalars(
+        visible(ProblemReport, actor).where(ProblemReport.finding_id == finding_id)
+    ).first()
+    return get(session, actor, report.problem_id) if report else None
+
+
+def reports(session: Session, actor: Actor, problem_id: str) -> list[ProblemReport]:
+    """The findings of a problem, oldest first."""
+    statement = visible(ProblemReport, actor).where(ProblemReport.problem_id == problem_id)
+    return list(session.scalars(statement.order_by(ProblemReport.at, ProblemReport.finding_id)))
+
+
+def history(session: Session, actor: Actor, problem_id: str) -> list[ProblemEvent]:
+    """The steps of a problem, oldest first."""
+    statement = visible(ProblemEvent, actor).where(ProblemEvent.problem_id == problem_id)
+    return list(session.scalars(statement.order_by(ProblemEvent.n)))
+
+
+def dots(session: Session, actor: Actor, limit: int = 5000) -> Sequence[Any]:
+    """(id, lon, lat, state, grade) of placed problems, for the map."""
+    columns = (Problem.id, Problem.lon, Problem.lat, Problem.state, Problem.grade)
+    statement = visible(Problem, actor).with_only_columns(*columns).where(Problem.lon.is_not(None))
+    return session.execute(statement.order_by(Problem.id).limit(limit)).all()

@@ -1,0 +1,84 @@
+"""Making somebody responsible at every layer. Writes the chain; the problem's own row is written by problems."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from sqlalchemy import delete, insert
+from sqlalchemy.orm import Session
+
+from backend.access.scope import Actor
+from backend.accounts import queries as accounts
+from backend.effects import Effect, Event, OpLike
+from backend.errors import Refused
+from backend.problems import queries as problems
+from backend.programmes import queries as programmes
+from backend.responsibility import rules
+from backend.responsibility.models import Responsibility
+from backend.territory import queries as territory
+from backend.workdays import add_workdays
+
+CITY_TIME = ZoneInfo("Asia/Shanghai")
+
+
+def assign(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
+    """Reaction to `problem.raised` and `problem.moved`: resolve the duty, store the chain with its reasons."""
+    pack = programmes.pack(session, data["programme"], data["template_version"])
+    item = programmes.item(session, data["programme"], data["template_version"], data["item"])
+    on = data["received_at"].astimezone(CITY_TIME).date()
+    kind = territory.site_kind(session, data["site_id"]) if data["site_id"] else None
+    facts = {"item": item.code, "category": item.category, "site_kind": kind, "district": data["district_id"]}
+    duty = rules.resolve(item, data["programme"], data["template_version"], pack.duty_rules, facts, on)
+    return _store(session, data, duty, _deadline(pack, data["deadline_class"], on), now)
+
+
+def reassign(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`problem.assign`: a supervisor names the department; the rest of the chain follows."""
+    problem = problems.get(session, actor, op.ent_id)
+    if problem is None:
+        raise Refused("target_missing", "no such problem within your territory")
+    if op.args["department_id"] not in territory.department_ids(session):
+        raise Refused("invalid", f"unknown department {op.args['department_id']}")
+    if not problem.is_open:
+        raise Refused("guard_failed", f"a {problem.state} problem is reopened before it is assigned")
+    data = {
+        name: getattr(problem, name)
+        for name in ("site_id", "area_path", "district_id", "township_id", "deadline_class")
+    }
+    data |= {"problem_id": problem.id, "note": op.args["note"], "op_id": op.id}
+    duty = rules.Duty(op.args["department_id"], (), f"person:{actor.id}", 1)
+    return _store(session, data, duty, (problem.due_on, dict(problem.deadline_reason)), now)
+
+
+def _deadline(pack: Any, class_id: str, on: Any) -> Any:
+    found = pack.deadline_classes[class_id]
+    return rules.deadline(found.working_days, class_id, found.basis, on, add_workdays)
+
+
+def _store(session: Session, data: Mapping[str, Any], duty: rules.Duty, due: Any, now: datetime) -> Effect:
+    city = territory.city_id(session)
+    links = rules.chain(duty, data["district_id"], data["township_id"], data["site_id"], city)
+    holders = accounts.holders_of(session, links, now.astimezone(CITY_TIME).date())
+    rows = [_row(data, link, found, duty, now) for link, found in zip(links, holders, strict=True)]
+    session.execute(delete(Responsibility).where(Responsibility.problem_id == data["problem_id"]))
+    session.execute(insert(Responsibility), rows)
+    told = {"problem_id": data["problem_id"], "lead_department_id": duty.lead, "due_on": due[0], "deadline_reason": due[1],
+            "note": data.get("note", ""), "op_id": data.get("op_id")}  # fmt: skip
+    gaps = [row["layer"] for row in rows if row["is_gap"]]
+    summary = {"lead": duty.lead, "rule": duty.rule_id, "gaps": gaps, "area_path": data["area_path"]}
+    return Effect(events=[Event("responsibility.assigned", told)], summary=summary)
+
+
+def _row(
+    data: Mapping[str, Any], link: Mapping[str, Any], found: Any, duty: rules.Duty, now: datetime
+) -> dict[str, Any]:
+    post_id, title, person = found
+    reason = {"rule": duty.rule_id, "rule_version": duty.rule_version, "decided_by": link.get("site_id") or link["area_id"],
+              "post": post_id}  # fmt: skip
+    return {
+        "problem_id": data["problem_id"], "layer": link["layer"], "department_id": link["department_id"],
+        "area_path": data["area_path"], "area_id": link["area_id"], "post_id": post_id, "title": title,
+        "holder": person, "is_lead": bool(link.get("is_lead")), "is_gap": person is None, "reason": reason,
+        "since_at": now,
+    }  # fmt: skip
