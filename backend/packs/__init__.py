@@ -1,0 +1,16 @@
+"""Data that ships with the server: programme packs and the first city. No code but the way to the files."""
+
+from pathlib import Path
+
+_HERE = Path(__file__).parent
+SCHEMA = _HERE / "pack.schema.json"
+
+
+def shipped_city(name: str = "zibo") -> Path:
+    """Folder of a city that ships with the server."""
+    return _HERE / name
+
+
+def shipped_packs() -> list[Path]:
+    """Pack files that ship with the server, in order of name."""
+    return sorted((_HERE / "programmes").glob("*.yaml"))
