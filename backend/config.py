@@ -12,11 +12,20 @@ from environs import Env
 # key: (default, what it is)
 SETTINGS: dict[str, tuple[str, str]] = {
     "HUYUAN_DATA": ("var", "the one data directory: database, photos, secret, logs"),
-    "HUYUAN_DATABASE_URL": ("", "SQLAlchemy URL; empty: SQLite in the data directory; postgresql://… uses psycopg 3"),
-    "HUYUAN_SECRET_KEY": ("", "signs cookies and cursors; empty: made once and kept in the data directory (0600)"),
+    "HUYUAN_DATABASE_URL": (
+        "",
+        "SQLAlchemy URL; empty: SQLite in the data directory; postgresql://… uses psycopg 3",
+    ),
+    "HUYUAN_SECRET_KEY": (
+        "",
+        "signs cookies and cursors; empty: made once and kept in the data directory (0600)",
+    ),
     "HUYUAN_SECRET_KEY_FILE": ("", "read the secret from this file instead"),
     "HUYUAN_LOG_LEVEL": ("INFO", "DEBUG, INFO, WARNING or ERROR; logs are JSON lines on standard error"),
-    "HUYUAN_WORKER": ("thread", "thread: background jobs run inside the server; off: run `python -m backend worker`"),
+    "HUYUAN_WORKER": (
+        "thread",
+        "thread: background jobs run inside the server; off: run `python -m backend worker`",
+    ),
     "HUYUAN_SECURE_COOKIES": ("0", "1 behind TLS: the session cookie is sent over HTTPS only"),
     "HUYUAN_TIMEZONE": ("Asia/Shanghai", "the city's time zone, in which days are counted"),
     "HUYUAN_MAX_OPS": ("200", "ops in one push"),

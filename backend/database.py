@@ -124,7 +124,9 @@ def init_app(app: Flask, config: Config) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
-    app.extensions["write_gate"] = WriteGate(Path(url.database) if config.is_sqlite and url.database else None)
+    app.extensions["write_gate"] = WriteGate(
+        Path(url.database) if config.is_sqlite and url.database else None
+    )
     with app.app_context():
         if config.is_sqlite:
             prepare_sqlite(db.engine)
@@ -209,7 +211,12 @@ def before_commit(session: Session, key: str, close: Callable[[Session], None]) 
 def tick(session: Session) -> int:
     """Move the commit clock (once per transaction) and return its value. Call only from a `before_commit` closer."""
     if "clock" not in session.info:
-        statement = update(CommitClock).where(CommitClock.id == 1).values(v=CommitClock.v + 1).returning(CommitClock.v)
+        statement = (
+            update(CommitClock)
+            .where(CommitClock.id == 1)
+            .values(v=CommitClock.v + 1)
+            .returning(CommitClock.v)
+        )
         moved = session.execute(statement).scalar()
         if moved is None:
             session.execute(insert(CommitClock).values(id=1, v=1))
@@ -250,6 +257,8 @@ def lock(session: Session, keys: Iterable[str]) -> None:
     numbers = sorted({zlib.crc32(key.encode()) for key in keys})
     if numbers:
         session.execute(
-            text("SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:n AS bigint[])) WITH ORDINALITY AS t(n, i) ORDER BY i"),
+            text(
+                "SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:n AS bigint[])) WITH ORDINALITY AS t(n, i) ORDER BY i"
+            ),
             {"n": numbers},
         )

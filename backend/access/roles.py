@@ -8,8 +8,12 @@ _DESK = _READ | {"problem.act", "problem.assign", "problem.place", "ledger.expor
 _CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol"}
 
 PERMISSIONS: Mapping[str, frozenset[str]] = {
-    "system": frozenset(_CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive"}),
-    "admin": frozenset(_READ | {"city.load", "pack.install", "user.add", "post.hold", "device.enrol", "ledger.export"}),
+    "system": frozenset(
+        _CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive"}
+    ),
+    "admin": frozenset(
+        _READ | {"city.load", "pack.install", "user.add", "post.hold", "device.enrol", "ledger.export"}
+    ),
     "city": frozenset(_CITY),
     "department": frozenset(_DESK),
     "district": frozenset(_DESK | {"task.excuse"}),

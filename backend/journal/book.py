@@ -20,7 +20,9 @@ def chain(prev: str, body: str) -> str:
 
 
 def _body(n: int, entry: Mapping[str, Any]) -> str:
-    return json.dumps({"n": n, **entry}, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str)
+    return json.dumps(
+        {"n": n, **entry}, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str
+    )
 
 
 def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime) -> None:
@@ -34,7 +36,9 @@ def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime
         n += 1
         body = _body(n, {**entry, "at": to_ms(now)})
         row = {k: entry[k] for k in ("actor_id", "verb", "op_id", "area_path")}
-        rows.append({**row, "n": n, "at": now, "body": body, "prev": last, "hash": (last := chain(last, body))})
+        rows.append(
+            {**row, "n": n, "at": now, "body": body, "prev": last, "hash": (last := chain(last, body))}
+        )
     if rows:
         session.execute(insert(JournalEntry), rows)
         session.execute(update(JournalHead).where(JournalHead.id == 1).values(n=n, hash=last))

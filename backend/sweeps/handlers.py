@@ -1,0 +1,96 @@
+"""Opening a sweep with its teams and tasks; tasks done or excused. No findings."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import insert, update
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, Actor
+from backend.effects import Changed, Effect, OpLike
+from backend.errors import Invalid, Refused
+from backend.programmes import queries as programmes
+from backend.sweeps import queries, rules
+from backend.sweeps.models import Sweep, Task, Team
+from backend.territory import queries as territory
+
+
+def open_sweep(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`sweep.open`: teams, and one task for every site of the programmes' kinds in their districts."""
+    if queries.get(session, actor, op.ent_id):
+        raise Refused("conflict", f"sweep {op.ent_id} is open already")
+    packs, teams = programmes.newest(session, actor), op.args["teams"]
+    unknown = [p for p in op.args["programmes"] if p not in packs]
+    unknown += [a for team in teams for a in team["areas"] if territory.area_path(session, a) is None]
+    if unknown:
+        raise Invalid(f"unknown programme or area: {', '.join(unknown)}")
+    session.execute(
+        insert(Sweep).values(
+            id=op.ent_id,
+            title=op.args["title"],
+            programmes=op.args["programmes"],
+            opened_at=now,
+            state="open",
+            ver=1,
+        )
+    )
+    session.execute(insert(Team), [{**team, "sweep_id": op.ent_id, "ver": 1} for team in teams])
+    rows = [
+        row
+        for programme in op.args["programmes"]
+        for row in _tasks(session, actor, op, programme, packs[programme].site_kinds)
+    ]
+    if rows:
+        session.execute(insert(Task), rows)
+    changes = [Changed("sweep", op.ent_id, 1, ("global",))]
+    changes += [Changed("team", team["id"], 1, (f"team:{team['id']}",)) for team in teams]
+    changes += [Changed("task", row["id"], 1, (f"team:{row['team_id']}",)) for row in rows]
+    city = territory.city_id(session)
+    return Effect(
+        ver=1, changes=changes, summary={"tasks": len(rows), "area_path": city}, result={"tasks": len(rows)}
+    )
+
+
+def excuse(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`task.excuse`: a task that will not be done, and why."""
+    task = queries.task(session, actor, op.ent_id)
+    if task is None:
+        raise Refused("target_missing", "no such task within your territory")
+    if task.state == "done":
+        raise Refused("guard_failed", "the task is done already")
+    task.state, task.note, task.ver = "excused", op.args["note"], task.ver + 1
+    session.flush()
+    return Effect(
+        ver=task.ver,
+        changes=[Changed("task", task.id, task.ver, (f"team:{task.team_id}",))],
+        summary={"area_path": task.area_path},
+    )
+
+
+def complete_task(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
+    """Reaction to `inspection.submitted`: its task is done. Done twice stays done; an unknown task is only flagged."""
+    if not data["task_id"]:
+        return Effect()
+    statement = (
+        update(Task)
+        .where(Task.id == data["task_id"], Task.site_id == data["site_id"])
+        .values(state="done", inspection_id=data["inspection_id"], ver=Task.ver + 1)
+        .returning(Task.ver, Task.team_id)
+    )
+    row = session.execute(statement).one_or_none()
+    if row is None:
+        return Effect(summary={"task_unknown": data["task_id"]})
+    return Effect(changes=[Changed("task", data["task_id"], row.ver, (f"team:{row.team_id}",))])
+
+
+def _tasks(
+    session: Session, actor: Actor, op: OpLike, programme: str, kinds: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    sites = territory.sites_of_kinds(session, SYSTEM, kinds)
+    given = rules.share(sites, op.args["teams"])
+    return [
+        {"id": f"{op.ent_id}:{site.id}:{programme}", "sweep_id": op.ent_id, "site_id": site.id, "programme": programme,
+         "team_id": given[site.id], "area_path": site.area_path, "state": "open", "ver": 1}
+        for site in sites if site.id in given
+    ]  # fmt: skip

@@ -1,0 +1,52 @@
+"""Reads of sweeps, teams, tasks; each begins with who asks."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from backend.access.scope import Actor, visible
+from backend.sweeps.models import Sweep, Task, Team
+
+
+def get(session: Session, actor: Actor, sweep_id: str) -> Sweep | None:
+    """One sweep."""
+    return session.scalars(visible(Sweep, actor).where(Sweep.id == sweep_id)).first()
+
+
+def sweeps(session: Session, actor: Actor) -> Sequence[Sweep]:
+    """All sweeps, newest first."""
+    return session.scalars(visible(Sweep, actor).order_by(Sweep.opened_at.desc())).all()
+
+
+def teams_of(session: Session, actor: Actor, user_id: str) -> list[Team]:
+    """Teams a person is a member of."""
+    return [
+        team for team in session.scalars(visible(Team, actor).order_by(Team.id)) if user_id in team.members
+    ]
+
+
+def tasks(session: Session, actor: Actor, team_id: str) -> Sequence[Task]:
+    """Tasks of a team, by id."""
+    return session.scalars(visible(Task, actor).where(Task.team_id == team_id).order_by(Task.id)).all()
+
+
+def task(session: Session, actor: Actor, task_id: str) -> Task | None:
+    """One task."""
+    return session.scalars(visible(Task, actor).where(Task.id == task_id)).first()
+
+
+def teams_by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Team]:
+    """Teams with these ids."""
+    return {row.id: row for row in session.scalars(visible(Team, actor).where(Team.id.in_(ids)))}
+
+
+def tasks_by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Task]:
+    """Tasks with these ids that `actor` may see."""
+    return {row.id: row for row in session.scalars(visible(Task, actor).where(Task.id.in_(ids)))}
+
+
+def progress(session: Session, actor: Actor) -> dict[str, int]:
+    """Number of tasks by state."""
+    statement = visible(Task, actor).with_only_columns(Task.state, func.count()).group_by(Task.state)
+    return {state: number for state, number in session.execute(statement)}

@@ -1,0 +1,33 @@
+"""Shapes of sweep ops."""
+
+from marshmallow import RAISE, Schema, fields, validate
+
+
+class TeamIn(Schema):
+    class Meta:
+        unknown = RAISE
+
+    id = fields.String(required=True, validate=validate.Length(1, 60))
+    name = fields.String(required=True, validate=validate.Length(1, 120))
+    areas = fields.List(fields.String(), required=True, validate=validate.Length(1))
+    members = fields.List(fields.String(), load_default=list)
+
+
+class OpenSweep(Schema):
+    """args of `sweep.open`."""
+
+    class Meta:
+        unknown = RAISE
+
+    title = fields.String(required=True, validate=validate.Length(1, 160))
+    programmes = fields.List(fields.String(), required=True, validate=validate.Length(1))
+    teams = fields.List(fields.Nested(TeamIn), required=True, validate=validate.Length(1))
+
+
+class ExcuseTask(Schema):
+    """args of `task.excuse`: a site that cannot be inspected, with the reason."""
+
+    class Meta:
+        unknown = RAISE
+
+    note = fields.String(required=True, validate=validate.Length(1, 400))

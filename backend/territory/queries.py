@@ -1,0 +1,144 @@
+"""Reads of the territory; each begins with who asks. What every op needs is kept per territory version (facts)."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from shapely.geometry import shape
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, Actor, visible
+from backend.geometry import AreaIndex, PerimeterIndex
+from backend.territory.models import Area, Department, Site, TerritoryVersion
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What is derived from one version of the territory. Immutable; shared by all threads."""
+
+    key: tuple[str, int]
+    city_id: str
+    sites: Mapping[str, Mapping[str, Any]]
+    paths: Mapping[str, str]
+    departments: frozenset[str]
+    districts: AreaIndex
+    perimeters: PerimeterIndex
+    townships: tuple[tuple[str, str, float, float], ...]  # (id, district, lon, lat) of the seats
+
+
+_lock = threading.Lock()
+_kept: list[Facts] = []
+
+
+def version(session: Session, actor: Actor = SYSTEM) -> TerritoryVersion | None:
+    """The version row, or None where no city is loaded yet."""
+    return session.scalars(visible(TerritoryVersion, actor)).first()
+
+
+def facts(session: Session) -> Facts | None:
+    """Facts of the loaded city (built once per version, ~0.3 s), or None where no city is loaded."""
+    if "territory" in session.info:
+        found: Facts = session.info["territory"]
+        return found
+    now = version(session)
+    if now is None:
+        return None
+    key = (str(session.get_bind().engine.url), now.v)
+    with _lock:
+        if not _kept or _kept[0].key != key:
+            _kept[:] = [_build(session, key, now.city_id)]
+        session.info["territory"] = _kept[0]
+        return _kept[0]
+
+
+def _build(session: Session, key: tuple[str, int], city: str) -> Facts:
+    areas = session.scalars(visible(Area, SYSTEM).order_by(Area.id)).all()
+    columns = (
+        Site.id,
+        Site.kind,
+        Site.district_id,
+        Site.township_id,
+        Site.lon,
+        Site.lat,
+        Site.area_path,
+        Site.perimeter,
+    )
+    sites = session.execute(visible(Site, SYSTEM).with_only_columns(*columns).order_by(Site.id)).all()
+    departments = session.scalars(visible(Department, SYSTEM)).all()
+    return Facts(
+        key, city, {s.id: s._mapping for s in sites}, {a.id: a.area_path for a in areas},
+        frozenset(d.id for d in departments),
+        AreaIndex([(a.id, shape(a.geometry)) for a in areas if a.geometry]),
+        PerimeterIndex([(s.id, shape(s.perimeter)) for s in sites if s.perimeter]),
+        tuple((a.id, a.parent_id or "", a.seat_lon, a.seat_lat) for a in areas if a.level == "township" and a.seat_lon and a.seat_lat),
+    )  # fmt: skip
+
+
+def site_point(session: Session, site_id: str) -> Mapping[str, Any] | None:
+    """lon, lat, kind, district_id, township_id, area_path of a site, or None."""
+    known = facts(session)
+    return known.sites.get(site_id) if known else None
+
+
+def site_path(session: Session, site_id: str) -> str | None:
+    """Area path of a site, or None."""
+    site = site_point(session, site_id)
+    return site["area_path"] if site else None
+
+
+def site_kind(session: Session, site_id: str) -> str | None:
+    """school or hazard_site, or None."""
+    site = site_point(session, site_id)
+    return site["kind"] if site else None
+
+
+def city_id(session: Session) -> str:
+    """Code of the loaded city; "-" before one is loaded."""
+    known = facts(session)
+    return known.city_id if known else "-"
+
+
+def area_path(session: Session, area_id: str) -> str | None:
+    """Area path of a city, district, township or site."""
+    known = facts(session)
+    return (known.paths.get(area_id) or site_path(session, area_id)) if known else None
+
+
+def department_ids(session: Session) -> frozenset[str]:
+    """Ids of all departments."""
+    known = facts(session)
+    return known.departments if known else frozenset()
+
+
+def areas(session: Session, actor: Actor, level: str | None = None) -> Sequence[Area]:
+    """Areas, of one level or all, by id."""
+    statement = visible(Area, actor).order_by(Area.id)
+    return session.scalars(statement.where(Area.level == level) if level else statement).all()
+
+
+def children(session: Session, actor: Actor, area_id: str) -> Sequence[Area]:
+    """Areas directly below one."""
+    return session.scalars(visible(Area, actor).where(Area.parent_id == area_id).order_by(Area.id)).all()
+
+
+def departments(session: Session, actor: Actor) -> Sequence[Department]:
+    """All departments, by id."""
+    return session.scalars(visible(Department, actor).order_by(Department.id)).all()
+
+
+def sites_by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Site]:
+    """Sites with these ids."""
+    return {row.id: row for row in session.scalars(visible(Site, actor).where(Site.id.in_(ids)))}
+
+
+def sites_of_kinds(session: Session, actor: Actor, kinds: Sequence[str]) -> Sequence[Site]:
+    """Sites of these kinds, by id."""
+    return session.scalars(visible(Site, actor).where(Site.kind.in_(kinds)).order_by(Site.id)).all()
+
+
+def counts(session: Session, actor: Actor) -> dict[str, int]:
+    """Number of sites by kind."""
+    statement = visible(Site, actor).with_only_columns(Site.kind, func.count()).group_by(Site.kind)
+    return {kind: number for kind, number in session.execute(statement)}

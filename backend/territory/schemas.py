@@ -1,0 +1,21 @@
+"""Shapes of territory ops. What is inside the rows was checked by city_files, with file and line."""
+
+from marshmallow import RAISE, Schema, fields
+
+
+class Load(Schema):
+    """args of `city.load`: a whole city as rows."""
+
+    class Meta:
+        unknown = RAISE
+
+    id = fields.String(required=True)
+    name_zh = fields.String(required=True)
+    name_en = fields.String(required=True)
+    code_system = fields.String(required=True)
+    areas = fields.List(fields.Dict(), required=True)
+    zones = fields.List(fields.Dict(), required=True)
+    sites = fields.List(fields.Dict(), required=True)
+    departments = fields.List(fields.Dict(), required=True)
+    posts = fields.List(fields.Dict(), required=True)
+    holdings = fields.List(fields.Dict(), required=True)
