@@ -1,0 +1,101 @@
+"""Reads of people, devices, posts; each begins with who asks (the system, while it is still finding that out)."""
+
+from collections.abc import Mapping, Sequence
+from datetime import date, datetime
+from typing import Any
+
+from sqlalchemy import or_, tuple_
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, Actor, visible
+from backend.accounts.models import Device, Holding, Post, User, WebSession
+from backend.accounts.tokens import digest
+from backend.errors import Problem
+
+
+def actor_of(
+    user: User, teams: Sequence[str] = (), device_id: str | None = None, areas: Sequence[str] = ()
+) -> Actor:
+    """A user as the one who asks. `areas` adds to the user's own (an inspector's come from the teams)."""
+    return Actor(
+        user.id,
+        user.role,
+        tuple(dict.fromkeys([*user.areas, *areas])),
+        user.name,
+        user.department_id,
+        tuple(teams),
+        device_id,
+        user.language,
+    )
+
+
+def user_by_login(session: Session, login: str) -> User | None:
+    """An active user by login."""
+    return session.scalars(visible(User, SYSTEM).where(User.login == login, User.is_active)).first()
+
+
+def user_by_id(session: Session, user_id: str) -> User | None:
+    """An active user by id."""
+    return session.scalars(visible(User, SYSTEM).where(User.id == user_id, User.is_active)).first()
+
+
+def device_of_token(session: Session, token: str) -> tuple[Device, User]:
+    """Device and user of a token. Raises Problem unauthenticated or device_revoked."""
+    device = session.scalars(visible(Device, SYSTEM).where(Device.token_hash == digest(token))).first()
+    if device is None:
+        raise Problem("unauthenticated")
+    if device.is_revoked:
+        raise Problem("device_revoked")
+    user = user_by_id(session, device.user_id)
+    if user is None:
+        raise Problem("device_revoked")
+    return device, user
+
+
+def user_of_cookie(session: Session, cookie: str, now: datetime) -> tuple[User, str] | None:
+    """User and CSRF token of a web session, or None where it has ended."""
+    where = (WebSession.id_hash == digest(cookie), WebSession.expires_at > now)
+    found = session.scalars(visible(WebSession, SYSTEM).where(*where)).first()
+    user = user_by_id(session, found.user_id) if found else None
+    return (user, found.csrf) if user and found else None
+
+
+def users(session: Session, actor: Actor) -> Sequence[User]:
+    """All users, by login."""
+    return session.scalars(visible(User, actor).order_by(User.login)).all()
+
+
+def devices(session: Session, actor: Actor) -> Sequence[Device]:
+    """All devices, by id."""
+    return session.scalars(visible(Device, actor).order_by(Device.id)).all()
+
+
+def post(session: Session, actor: Actor, post_id: str) -> Post | None:
+    """One post."""
+    return session.scalars(visible(Post, actor).where(Post.id == post_id)).first()
+
+
+def holders_of(
+    session: Session, links: Sequence[Mapping[str, Any]], on: date
+) -> list[tuple[str | None, str | None, str | None]]:
+    """(post id, title, person) for each link of a chain on a day; person None where the post is vacant or missing."""
+    places = [(k["layer"], k["area_id"], k["department_id"]) for k in links if "site_id" not in k]
+    sites = [k["site_id"] for k in links if "site_id" in k]
+    plain = [(layer, area) for layer, area, department in places if not department]
+    lined = [place for place in places if place[2]]
+    where = or_(
+        tuple_(Post.layer, Post.area_id).in_(plain) & Post.department_id.is_(None),
+        tuple_(Post.layer, Post.area_id, Post.department_id).in_(lined), Post.site_id.in_(sites),
+    )  # fmt: skip
+    posts = {
+        (p.layer, p.site_id or p.area_id, p.department_id or ""): p
+        for p in session.scalars(visible(Post, SYSTEM).where(where))
+    }
+    held = visible(Holding, SYSTEM).where(
+        Holding.post_id.in_([p.id for p in posts.values()]),
+        Holding.from_on <= on,
+        or_(Holding.to_on.is_(None), Holding.to_on >= on),
+    )
+    person = {h.post_id: h.person for h in session.scalars(held)}
+    found = [posts.get((k["layer"], k.get("site_id") or k["area_id"], k["department_id"])) for k in links]
+    return [(p.id, p.title_zh, person.get(p.id)) if p else (None, None, None) for p in found]

@@ -1,0 +1,111 @@
+"""Secrets: made here, stored as hashes, compared by hash. Issuing one is the first of the three writes that are no op."""
+
+import hashlib
+import secrets
+from datetime import datetime, timedelta
+from threading import BoundedSemaphore
+
+from argon2 import PasswordHasher
+from argon2.exceptions import InvalidHashError, VerifyMismatchError
+from sqlalchemy import delete, insert, update
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, visible
+from backend.accounts.models import Device, EnrolCode, User, WebSession
+from backend.errors import Problem
+
+CODE_LETTERS = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # nothing that is read wrongly over a telephone
+CODE_LIFE_H = 72
+SESSION_LIFE_H = 12
+_hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's second choice: 46 ms
+_hashing = BoundedSemaphore(4)  # so that sign-ins cannot take the whole machine
+_NOBODY = _hasher.hash("nobody has this password")
+
+
+def digest(secret: str) -> str:
+    """SHA-256 of a random secret; enough for 256 bits of entropy (argon2 on each sync would cost 46 ms)."""
+    return hashlib.sha256(secret.encode()).hexdigest()
+
+
+def hash_password(password: str) -> str:
+    """argon2id hash. Raises Problem invalid where it is shorter than 12 or longer than 128 characters."""
+    if not 12 <= len(password) <= 128:
+        raise Problem("invalid", "a password has 12 to 128 characters")
+    with _hashing:
+        return _hasher.hash(password)
+
+
+def check_password(session: Session, login: str, password: str) -> User | None:
+    """The active user with this login and password, else None after the same time."""
+    user = session.scalars(visible(User, SYSTEM).where(User.login == login[:80], User.is_active)).first()
+    with _hashing:
+        try:
+            _hasher.verify((user.password_hash if user else None) or _NOBODY, password[:128])
+        except (VerifyMismatchError, InvalidHashError):
+            return None
+    return user if user and user.password_hash else None
+
+
+def make_code(session: Session, user_id: str, now: datetime) -> str:
+    """A one-time enrolment code for a user, valid CODE_LIFE_H hours."""
+    code = "".join(secrets.choice(CODE_LETTERS) for _ in range(10))
+    session.execute(
+        insert(EnrolCode).values(
+            code_hash=digest(code), user_id=user_id, expires_at=now + timedelta(hours=CODE_LIFE_H)
+        )
+    )
+    return code
+
+
+def redeem(session: Session, code: str, install_id: str, app: str, now: datetime) -> tuple[str, str, User]:
+    """Use a code up: (device id, token, user). Raises Problem code_unknown."""
+    where = (
+        EnrolCode.code_hash == digest(code.strip().upper()),
+        EnrolCode.used_at.is_(None),
+        EnrolCode.expires_at > now,
+    )
+    used = session.execute(
+        update(EnrolCode).where(*where).values(used_at=now).returning(EnrolCode.user_id)
+    ).first()
+    if used is None:
+        raise Problem("code_unknown")
+    user = session.scalars(visible(User, SYSTEM).where(User.id == used.user_id, User.is_active)).first()
+    if user is None:
+        raise Problem("code_unknown")
+    device_id, token = f"d-{secrets.token_hex(8)}", f"hy_dev_{secrets.token_urlsafe(32)}"
+    session.execute(
+        insert(Device).values(
+            id=device_id,
+            user_id=user.id,
+            install_id=install_id,
+            token_hash=digest(token),
+            app=app,
+            enrolled_at=now,
+        )
+    )
+    return device_id, token, user
+
+
+def open_session(session: Session, user_id: str, now: datetime) -> tuple[str, str]:
+    """A web session: (cookie value, CSRF token). Old ones of the past are swept on the way."""
+    session.execute(delete(WebSession).where(WebSession.expires_at < now))
+    cookie, csrf = secrets.token_urlsafe(32), secrets.token_urlsafe(24)
+    session.execute(
+        insert(WebSession).values(
+            id_hash=digest(cookie),
+            user_id=user_id,
+            csrf=csrf,
+            expires_at=now + timedelta(hours=SESSION_LIFE_H),
+        )
+    )
+    return cookie, csrf
+
+
+def close_session(session: Session, cookie: str) -> None:
+    """Sign out: the session is gone at once."""
+    session.execute(delete(WebSession).where(WebSession.id_hash == digest(cookie)))
+
+
+def revoke_device(session: Session, device_id: str) -> bool:
+    """A lost device: its next request is answered 401 device_revoked."""
+    return session.execute(update(Device).where(Device.id == device_id).values(is_revoked=True)).rowcount > 0

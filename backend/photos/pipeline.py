@@ -1,0 +1,62 @@
+"""What is made of a photo after it arrived: upright derivatives without metadata. A job; idempotent; never in a request."""
+
+import os
+import tempfile
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from flask import current_app
+from sqlalchemy import update
+
+from backend import imaging
+from backend.database import transaction
+from backend.photos.models import Photo
+from backend.photos.store import PhotoStore
+
+
+def store() -> PhotoStore:
+    """The photo store of the current app."""
+    found: PhotoStore = current_app.extensions["photo_store"]
+    return found
+
+
+def look(path: Path) -> dict[str, Any]:
+    """What `photo.receive` says of a file: size, type, EXIF, or the fault that makes it no usable picture."""
+    facts: dict[str, Any] = {
+        "size": path.stat().st_size,
+        "mime": None,
+        "width": None,
+        "height": None,
+        "exif": None,
+        "fault": None,
+    }
+    try:
+        seen = imaging.probe(path)
+    except imaging.BadImage as bad:
+        return {**facts, "fault": bad.code}
+    mime = {"MPO": "image/jpeg", "HEIF": "image/heic"}.get(seen.format, f"image/{seen.format.lower()}")
+    return {
+        **facts,
+        "mime": mime,
+        "width": seen.width,
+        "height": seen.height,
+        "exif": imaging.read_exif(path).as_dict(),
+    }
+
+
+def derive(payload: Mapping[str, Any], now: datetime) -> None:
+    """Job `photo.derive`: 1280 and 320 px beside the original, put in place by one rename."""
+    sha256 = payload["sha256"]
+    if payload.get("fault"):
+        return
+    target = store().derived(sha256)
+    if not target.exists():
+        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+            folder = Path(scratch) / "d"
+            folder.mkdir()
+            imaging.derivatives(store().path(sha256), folder)
+            os.replace(folder, target)
+    with transaction() as session:
+        session.execute(update(Photo).where(Photo.sha256 == sha256).values(derived_at=now))

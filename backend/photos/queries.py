@@ -1,0 +1,88 @@
+"""Reads of photos and their references; each begins with who asks."""
+
+from collections.abc import Sequence
+
+from sqlalchemy import func
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, Actor, visible
+from backend.photos.models import Photo, PhotoRef
+
+HERE = (
+    "verified",
+    "corrupt",
+)  # the bytes are in custody; whether they are a good picture is another question
+
+
+def verified(session: Session, actor: Actor, shas: Sequence[str]) -> set[str]:
+    """Those of these photos whose bytes are here."""
+    statement = (
+        visible(Photo, actor)
+        .with_only_columns(Photo.sha256)
+        .where(Photo.sha256.in_(shas), Photo.state.in_(HERE))
+    )
+    return set(session.scalars(statement))
+
+
+def get(session: Session, sha256: str) -> Photo | None:
+    """One photo's row (no right to see it is implied: see `may_see`)."""
+    return session.scalars(visible(Photo, SYSTEM).where(Photo.sha256 == sha256)).first()
+
+
+def may_see(session: Session, actor: Actor, sha256: str) -> bool:
+    """Whether something the actor sees refers to this photo."""
+    return (
+        session.scalars(visible(PhotoRef, actor).where(PhotoRef.sha256 == sha256).limit(1)).first()
+        is not None
+    )
+
+
+def refs_of(session: Session, actor: Actor, sha256: str) -> list[tuple[str, str, str]]:
+    """(entity type, entity id, item) of everything that refers to a photo."""
+    rows = session.scalars(visible(PhotoRef, actor).where(PhotoRef.sha256 == sha256))
+    return sorted({(row.ent_type, row.ent_id, row.item) for row in rows})
+
+
+def findings_of(session: Session, actor: Actor, sha256: str) -> list[str]:
+    """Ids of the findings that show a photo."""
+    refs = refs_of(session, actor, sha256)
+    return [
+        ent if kind == "finding" else f"{ent}:{item}"
+        for kind, ent, item in refs
+        if kind in ("finding", "inspection")
+    ]
+
+
+def missing(session: Session, actor: Actor, ent_type: str, ent_id: str) -> int:
+    """How many photos of an entity are not here yet."""
+    return _missing(session, actor, [(ent_type, ent_id, None)])
+
+
+def missing_of_findings(session: Session, actor: Actor, finding_ids: Sequence[str], problem_id: str) -> int:
+    """How many photos of a problem (its findings' and its own) are not here yet."""
+    wanted: list[tuple[str, str, str | None]] = [("problem", problem_id, None)]
+    for finding in finding_ids:
+        owner, _, item = finding.rpartition(":")
+        wanted += [("finding", finding, None), ("inspection", owner, item)]
+    return _missing(session, actor, wanted)
+
+
+def _missing(session: Session, actor: Actor, wanted: Sequence[tuple[str, str, str | None]]) -> int:
+    refs = session.scalars(visible(PhotoRef, actor).where(PhotoRef.ent_id.in_([ent for _, ent, _ in wanted])))
+    keys = {(kind, ent, item) for kind, ent, item in wanted}
+    shas = {
+        r.sha256
+        for r in refs
+        if (r.ent_type, r.ent_id, None) in keys or (r.ent_type, r.ent_id, r.item) in keys
+    }
+    return len(shas - verified(session, actor, list(shas)))
+
+
+def counts(session: Session, actor: Actor) -> dict[str, int]:
+    """Number of photos by state."""
+    return {
+        s: n
+        for s, n in session.execute(
+            visible(Photo, actor).with_only_columns(Photo.state, func.count()).group_by(Photo.state)
+        )
+    }
