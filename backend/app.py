@@ -1,0 +1,158 @@
+"""Wiring: configuration, database, doors, errors, headers. No feature is decided here."""
+
+import logging
+import sys
+from typing import Any
+
+import orjson
+import structlog
+from flask import Flask, Response, g, request
+from flask.json.provider import JSONProvider
+from werkzeug.exceptions import HTTPException
+
+from backend import database
+from backend.access import guard
+from backend.access.scope import SYSTEM, Actor
+from backend.accounts import queries as accounts
+from backend.config import Config, load
+from backend.console.views import console_bp
+from backend.database import snapshot
+from backend.errors import CODES, Problem
+from backend.health import health_bp
+from backend.ledgers.views import ledgers_bp
+from backend.ops import views as ops_views
+from backend.ops.apply import now_utc
+from backend.ops.jobs import Worker
+from backend.ops.reactions import JOBS
+from backend.photos.store import PhotoStore
+from backend.sync import scope
+from backend.sync.uploads import uploads_bp
+from backend.sync.views import pack_answer, sync_bp
+
+COOKIE = "huyuan_session"
+log = structlog.get_logger(__name__)
+_CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
+
+
+class _Json(JSONProvider):
+    def dumps(self, obj: Any, **_: Any) -> str:
+        return orjson.dumps(obj).decode()
+
+    def loads(self, s: str | bytes, **_: Any) -> Any:
+        return orjson.loads(s)
+
+
+def create_app(config: Config | None = None) -> Flask:
+    """The server as a WSGI application; one per process (tests make many)."""
+    settings = config or load()
+    _logs(settings.log_level)
+    app = Flask("backend", static_folder=None)
+    app.json = _Json(app)
+    app.secret_key = settings.secret_key
+    app.extensions["config"] = settings
+    database.init_app(app, settings)
+    app.extensions["photo_store"] = PhotoStore(settings.photos)
+    guard.register(app, _device, _person)
+    for blueprint in (
+        sync_bp,
+        uploads_bp,
+        ops_views.ops_bp,
+        ops_views.problems_bp,
+        ledgers_bp,
+        console_bp,
+        health_bp,
+    ):
+        app.register_blueprint(blueprint)
+    app.register_error_handler(Exception, _answer_error)
+    app.after_request(_finish)
+    return app
+
+
+def start_worker(app: Flask) -> Worker | None:
+    """The background worker inside the server, unless HUYUAN_WORKER says otherwise."""
+    if app.extensions["config"].worker != "thread":
+        return None
+    worker = Worker(app, JOBS, now_utc)
+    worker.start()
+    return worker
+
+
+def _logs(level: str) -> None:
+    numeric = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
+    structlog.configure(
+        processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, structlog.processors.format_exc_info,
+                    structlog.processors.TimeStamper(fmt="iso", utc=True), structlog.processors.JSONRenderer(ensure_ascii=False)],
+        wrapper_class=structlog.make_filtering_bound_logger(numeric),
+        logger_factory=structlog.WriteLoggerFactory(sys.stderr),
+    )  # fmt: skip
+
+
+def _device() -> Actor | None:
+    kind, _, token = request.headers.get("Authorization", "").partition(" ")
+    if kind.lower() != "bearer" or not token.startswith("hy_dev_"):
+        return None
+    with snapshot() as session:
+        device, user = accounts.device_of_token(session, token)
+        teams, areas = scope.with_teams(session, accounts.actor_of(user))
+        return accounts.actor_of(user, teams, device.id, areas)
+
+
+def _person() -> Actor | None:
+    cookie = request.cookies.get(COOKIE)
+    if not cookie:
+        return None
+    with snapshot() as session:
+        found = accounts.user_of_cookie(session, cookie, now_utc())
+        if found is None:
+            return None
+        g.csrf = found[1]
+        return accounts.actor_of(found[0])
+
+
+def _answer_error(fault: Exception) -> Response:
+    if isinstance(fault, Problem):
+        problem = fault
+    elif isinstance(fault, HTTPException):
+        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "bad_encoding"}
+        problem = Problem(
+            codes.get(fault.code or 500, "bad_request" if (fault.code or 500) < 500 else "internal")
+        )
+    else:
+        log.exception("unhandled", path=request.path)
+        problem = Problem("internal")
+    return render(
+        problem, dict(fault.get_headers()) if isinstance(fault, HTTPException) and fault.code == 405 else {}
+    )
+
+
+def render(problem: Problem, more: dict[str, str] | None = None) -> Response:
+    """RFC 9457 problem+json of an error, in the language that was asked for."""
+    language = "en" if request.accept_languages.best_match(["zh", "en"]) == "en" else "zh"
+    extra = dict(problem.extra)
+    headers = {k: v for k, v in (more or {}).items() if k == "Allow"} | extra.pop("headers", {})
+    if problem.retry_after_s:
+        headers["Retry-After"] = str(problem.retry_after_s)
+    body = {"type": f"/problems/{problem.code}", "title": problem.title(language), "status": problem.status, "code": problem.code,
+            "detail": problem.detail, "errors": list(problem.errors), "retryable": problem.status in (409, 423, 429, 503, 507)} | extra  # fmt: skip
+    if request.path.startswith("/sync/v1/blobs"):
+        headers["Tus-Resumable"] = "1.0.0"
+    return Response(orjson.dumps(body), problem.status, headers, mimetype="application/problem+json")
+
+
+def _finish(response: Response) -> Response:
+    response.headers.setdefault("Content-Security-Policy", _CSP)
+    response.headers.setdefault("X-Content-Type-Options", "nosniff")
+    response.headers.setdefault("Referrer-Policy", "same-origin")
+    is_packable = (
+        response.mimetype == "application/json"
+        and not response.is_streamed
+        and (response.content_length or 0) > 1024
+    )
+    if is_packable and "gzip" in request.headers.get("Accept-Encoding", ""):
+        response.set_data(pack_answer(response.get_data()))
+        response.headers["Content-Encoding"] = "gzip"
+        response.headers.add("Vary", "Accept-Encoding")
+    return response
+
+
+__all__ = ["CODES", "COOKIE", "SYSTEM", "create_app", "render", "start_worker"]

@@ -1,0 +1,155 @@
+"""Taking ops into custody, chunk by chunk (PROTOCOL.md P5–P13). Transport decisions only; what an op does is ops'."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import structlog
+from sqlalchemy.exc import DBAPIError
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, Actor
+from backend.config import Config
+from backend.database import lock, transaction
+from backend.errors import Problem
+from backend.feed.log import meta
+from backend.ops.apply import apply, known_outcomes
+from backend.ops.op import Op, Outcome
+from backend.sync import queries
+from backend.sync.models import Replica
+from sync_protocol.envelope import BadFrame, Framed, frames
+from sync_protocol.limits import CHUNK_OPS
+from sync_protocol.ordering import Forked, Head, take
+
+log = structlog.get_logger(__name__)
+
+
+def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Config) -> dict[str, Any]:
+    """The answer to POST /push. Results are given only after their chunk is committed (I6).
+
+    Raises Problem bad_frame, too_large, epoch_changed, replica_forked, replica_revoked.
+    """
+    try:
+        ops = frames(request.get("ops"))
+        replica_id, epoch = str(request["replica"]), request["epoch"]
+    except (BadFrame, KeyError, TypeError) as fault:
+        raise Problem("bad_frame", str(fault)) from fault
+    _check_limits(ops, config)
+    answer: dict[str, Any] = {"results": [], "stopped": None}
+    for chunk in _chunks(ops) or [[]]:
+        try:
+            _take_chunk(chunk, replica_id, epoch, actor, now, request.get("outbox_len", 0), answer)
+        except DBAPIError as trouble:
+            log.warning("push_stopped", error=repr(trouble.orig)[:200])
+            if not answer["results"]:
+                raise Problem("overloaded", "the database is busy", retry_after_s=3) from trouble
+            answer["stopped"] = {"at_seq": chunk[0].seq, "reason": "busy", "retry_after": 3}
+            break
+    return answer
+
+
+def _check_limits(ops: Sequence[Framed], config: Config) -> None:
+    limits = {"max_ops": config.max_ops, "max_op_bytes": config.max_op_bytes}
+    if len(ops) > config.max_ops:
+        raise Problem(
+            "too_large",
+            f"{len(ops)} ops in one push; send at most {config.max_ops}",
+            extra={"limits": limits},
+        )
+    if any(len(op.body.encode()) > config.max_op_bytes for op in ops):
+        raise Problem(
+            "too_large", f"an op is larger than {config.max_op_bytes} bytes", extra={"limits": limits}
+        )
+
+
+def _chunks(ops: Sequence[Framed]) -> list[Sequence[Framed]]:
+    return [ops[n : n + CHUNK_OPS] for n in range(0, len(ops), CHUNK_OPS)]
+
+
+def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, outbox_len: Any,
+                answer: dict[str, Any]) -> None:  # fmt: skip
+    with transaction() as session:
+        server = meta(session, actor)
+        if epoch != server.epoch:
+            raise Problem("epoch_changed", extra={"epoch": server.epoch})
+        replica = queries.replica_of(session, actor, replica_id)
+        if replica is None or replica.status != "active":
+            raise Problem(
+                "replica_forked" if replica is None else "replica_revoked",
+                extra={"next_seq": 1, "head": "0" * 64},
+            )
+        lock(
+            session,
+            {key for op in chunk for key in (f"{op.ent[0]}:{op.ent[1]}", str(op.args.get("site_id", "")))},
+        )
+        outcomes = _apply_chunk(session, chunk, replica, actor, now)
+        replica.last_seen_at = now
+        replica.outbox_len = outbox_len if isinstance(outbox_len, int) else 0
+        answer.update(
+            epoch=server.epoch, next_seq=replica.next_seq, head=replica.head, durable_seq=server.durable_clock
+        )
+    answer["results"] += [_result(op, outcome) for op, outcome in zip(chunk, outcomes, strict=True)]
+
+
+def _apply_chunk(
+    session: Session, chunk: Sequence[Framed], replica: Replica, actor: Actor, now: datetime
+) -> list[Outcome]:
+    known = known_outcomes(session, [op.id for op in chunk])
+    head = Head(replica.id, replica.next_seq, replica.head)
+    outcomes = []
+    for framed in chunk:
+        try:
+            seen = known[framed.id][0] if framed.id in known else None
+            take(head, framed, seen)
+        except Forked:
+            raise Problem(
+                "replica_forked", extra={"next_seq": replica.next_seq, "head": replica.head}
+            ) from None
+        outcome = apply(session, _op(framed, replica, actor, now), actor, now, known)
+        known.setdefault(framed.id, (framed.fp, _again(outcome)))
+        outcomes.append(outcome)
+    replica.next_seq, replica.head = head.next_seq, head.head
+    return outcomes
+
+
+def _again(outcome: Outcome) -> Outcome:
+    """The same op twice in one push: the second is a duplicate of the first, with the same (later known) clock."""
+    outcome_again = outcome
+    return outcome_again
+
+
+def _op(framed: Framed, replica: Replica, actor: Actor, now: datetime) -> Op:
+    fault = ("invalid", framed.fault) if framed.fault else None
+    return Op(
+        framed.id, framed.verb, framed.v, framed.actor or actor.id, *framed.ent, framed.args, framed.body, framed.fp, now,
+        framed.base, [dict(b) for b in framed.blobs], framed.at, replica.id, framed.seq, actor.id, fault,
+    )  # fmt: skip
+
+
+def _result(op: Framed, outcome: Outcome) -> dict[str, Any]:
+    result = {
+        "op": op.id,
+        "n": op.seq,
+        "status": outcome.status,
+        "flags": list(outcome.flags),
+        "clock": outcome.clock,
+        "dup": outcome.is_dup,
+    }
+    optional = {"reason": outcome.reason, "ver": outcome.ver, "detail": outcome.detail}
+    return result | {k: v for k, v in optional.items() if v is not None}
+
+
+def register(
+    session: Session, actor: Actor, install_id: str, nonce: str, replica_id: str, now: datetime
+) -> Replica:
+    """A new replica of this person's device; the same install and nonce give the same replica."""
+    known = queries.replica_of_install(session, actor, install_id, nonce)
+    if known is None:
+        known = Replica(id=replica_id, device_id=actor.device_id or "", user_id=actor.id, install_id=install_id, nonce=nonce,
+                        next_seq=1, head="0" * 64, status="active", outbox_len=0, last_seen_at=now)  # fmt: skip
+        session.add(known)
+        session.flush()
+    return known
+
+
+__all__ = ["SYSTEM", "receive", "register"]

@@ -1,0 +1,33 @@
+"""Reads of replicas and of ops in custody; each begins with who asks."""
+
+from collections.abc import Sequence
+
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, Actor, visible
+from backend.ops.models import LoggedOp
+from backend.sync.models import Replica
+
+
+def replica_of(session: Session, actor: Actor, replica_id: str) -> Replica | None:
+    """A replica of this person's, locked against a concurrent push of the same one (PostgreSQL)."""
+    where = (Replica.id == replica_id, Replica.user_id == actor.id)
+    return session.scalars(visible(Replica, SYSTEM).where(*where).with_for_update()).first()
+
+
+def replica_of_install(session: Session, actor: Actor, install_id: str, nonce: str) -> Replica | None:
+    """The replica that this registration made already (it is idempotent)."""
+    where = (Replica.user_id == actor.id, Replica.install_id == install_id, Replica.nonce == nonce)
+    return session.scalars(visible(Replica, SYSTEM).where(*where)).first()
+
+
+def statuses(session: Session, actor: Actor, op_ids: Sequence[str]) -> list[LoggedOp]:
+    """Those of these ops that are in custody; only the actor's own."""
+    where = (LoggedOp.op_id.in_(op_ids), LoggedOp.actor_id == actor.id)
+    return list(session.scalars(visible(LoggedOp, SYSTEM).where(*where).order_by(LoggedOp.op_id)))
+
+
+def attention(session: Session, actor: Actor) -> list[LoggedOp]:
+    """The actor's ops that wait for a human or a deploy."""
+    where = (LoggedOp.actor_id == actor.id, LoggedOp.status.in_(("parked", "blocked")))
+    return list(session.scalars(visible(LoggedOp, SYSTEM).where(*where).order_by(LoggedOp.clock).limit(500)))

@@ -1,0 +1,251 @@
+"""Photo uploads: tus 1.0.0 with deterministic ids, resumed at the byte, whole only when the SHA-256 agrees.
+
+Bytes reach the disk before the offset moves; a mismatch starts again from nothing. No picture is decoded in the request.
+"""
+
+import base64
+import binascii
+import hashlib
+import hmac
+from datetime import datetime
+from typing import Any
+
+from flask import Blueprint, Response, current_app, request, send_file
+from sqlalchemy import insert, select, update
+from sqlalchemy.orm import Session
+
+from backend.access.guard import device_actor, require, web_actor
+from backend.access.scope import SYSTEM, Actor
+from backend.database import db, snapshot, transaction
+from backend.errors import NotFound, Problem
+from backend.feed.log import meta
+from backend.ops.apply import now_utc, submit
+from backend.photos import pipeline
+from backend.photos import queries as photos
+from backend.photos.models import Upload
+from backend.photos.store import BLOCK
+
+uploads_bp = Blueprint("uploads", __name__, url_prefix="/sync/v1")
+TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
+
+
+@uploads_bp.before_request
+def check_version() -> None:
+    if (
+        request.method in ("POST", "HEAD", "PATCH")
+        and request.path.startswith("/sync/v1/blobs")
+        and not request.path.endswith("/query")
+    ):
+        version = request.headers.get("Tus-Resumable")
+        if version != "1.0.0":
+            raise Problem(
+                "tus_version",
+                f"Tus-Resumable is {version!r}, this server speaks 1.0.0",
+                extra={"headers": {"Tus-Version": "1.0.0"}},
+            )
+
+
+@uploads_bp.route("/blobs", methods=["OPTIONS"])
+def options() -> Response:
+    headers = {
+        "Tus-Version": "1.0.0",
+        "Tus-Extension": "creation",
+        "Tus-Max-Size": str(_config().max_photo_bytes),
+    }
+    return Response(status=204, headers={**TUS, **headers})
+
+
+@uploads_bp.post("/blobs")
+def create() -> Response:
+    actor = device_actor()
+    require(actor, "sync")
+    facts = _facts()
+    found = _create(actor, facts, now_utc())
+    return Response(
+        status=201,
+        headers={**TUS, "Location": f"/sync/v1/blobs/{found['id']}", "Upload-Offset": str(found["offset"])},
+    )
+
+
+@uploads_bp.route("/blobs/<upload_id>", methods=["HEAD"])
+def head(upload_id: str) -> Response:
+    found = _own(upload_id, device_actor())
+    return Response(
+        status=200, headers={**TUS, "Upload-Offset": str(found.offset), "Upload-Length": str(found.size)}
+    )
+
+
+@uploads_bp.patch("/blobs/<upload_id>")
+def patch(upload_id: str) -> Response:
+    if request.mimetype != "application/offset+octet-stream":
+        raise Problem("bad_encoding", "PATCH takes application/offset+octet-stream")
+    actor = device_actor()
+    offset = receive(upload_id, actor, _integer("Upload-Offset"), now_utc())
+    return Response(status=204, headers={**TUS, "Upload-Offset": str(offset)})
+
+
+@uploads_bp.post("/blobs/query")
+def query() -> dict[str, Any]:
+    actor = device_actor()
+    want = (request.get_json(silent=True) or {}).get("want")
+    if (
+        not isinstance(want, list)
+        or len(want) > 500
+        or not all(isinstance(w, dict) and isinstance(w.get("sha256"), str) for w in want)
+    ):
+        raise Problem("invalid", "want is a list of at most 500 {sha256, size}")
+    with snapshot() as session:
+        return _query(session, actor, [w["sha256"] for w in want])
+
+
+@uploads_bp.get("/photos/<sha256>")
+def photo(sha256: str) -> Response:
+    actor = web_actor()
+    require(actor, "photo.view")
+    width = request.args.get("w", "1280")
+    with snapshot() as session:
+        path = pipeline.store().derived(sha256) / f"{width}.jpg"
+        if width not in ("320", "1280") or not photos.may_see(session, actor, sha256) or not path.exists():
+            raise NotFound()
+    answer = send_file(path, mimetype="image/jpeg", etag=f"{sha256}-{width}", conditional=True)
+    answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
+    return answer
+
+
+def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
+    """Append the request's bytes at `offset`; returns the new offset. What arrived of a cut body is kept.
+
+    Raises Problem offset_conflict, locked, checksum_mismatch, too_large.
+    """
+    found, store = _own(upload_id, actor), pipeline.store()
+    if found.done_at is not None or offset != found.offset:
+        raise Problem(
+            "offset_conflict",
+            f"the upload is at {found.offset}",
+            extra={"headers": {"Upload-Offset": str(found.offset)}},
+        )
+    generation = _fence(upload_id)
+    at = offset
+    try:
+        while block := request.stream.read(min(BLOCK, found.size - at + 1)):
+            if at + len(block) > found.size:
+                raise Problem("too_large", "more bytes than Upload-Length")
+            store.append(upload_id, at, block)
+            at += len(block)
+    except OSError as cut:
+        current_app.logger.info("upload_cut", extra={"at": at, "error": repr(cut)})
+    store.sync(upload_id)
+    _move(upload_id, generation, at)
+    if at == found.size:
+        _finish(found, store, now)
+    return at
+
+
+def _fence(upload_id: str) -> int:
+    """A new writer takes the upload over: an older one, stalled on a dead line, can no longer move the offset."""
+    with transaction() as session:
+        taken = (
+            update(Upload).where(Upload.id == upload_id).values(lock_generation=Upload.lock_generation + 1)
+        )
+        return int(session.execute(taken.returning(Upload.lock_generation)).scalar_one())
+
+
+def _move(upload_id: str, generation: int, offset: int) -> None:
+    with transaction() as session:
+        where = (Upload.id == upload_id, Upload.lock_generation == generation)
+        if session.execute(update(Upload).where(*where).values(offset=offset)).rowcount == 0:
+            raise Problem("locked", "another request has taken this upload over")
+
+
+def _finish(found: Upload, store: Any, now: datetime) -> None:
+    if not store.finish(found.id, found.sha256):
+        with transaction() as session:
+            session.execute(update(Upload).where(Upload.id == found.id).values(offset=0))
+        raise Problem("checksum_mismatch", "the whole file does not hash to its sha256; send it again")
+    facts = pipeline.look(store.path(found.sha256))
+    submit("photo.receive", facts, SYSTEM, now, ent=("photo", found.sha256))
+    with transaction() as session:
+        session.execute(update(Upload).where(Upload.id == found.id).values(done_at=now))
+
+
+def _create(actor: Actor, facts: dict[str, Any], now: datetime) -> dict[str, Any]:
+    name = f"{actor.id}\0{facts['sha256']}\0{facts['size']}".encode()
+    upload_id = hmac.digest(_config().secret_key.encode(), name, hashlib.sha256).hex()[:40]
+    with transaction() as session:
+        known = session.execute(select(Upload.offset).where(Upload.id == upload_id)).first()
+        if known is None:
+            session.execute(
+                insert(Upload).values(
+                    id=upload_id, owner_id=actor.id, offset=0, lock_generation=0, created_at=now, **facts
+                )
+            )
+    return {"id": upload_id, "offset": known.offset if known else 0}
+
+
+def _own(upload_id: str, actor: Actor) -> Upload:
+    found = db.session.execute(
+        select(Upload).where(Upload.id == upload_id, Upload.owner_id == actor.id)
+    ).scalar_one_or_none()
+    if found is not None:
+        db.session.expunge(found)
+    db.session.close()
+    if found is None:
+        raise NotFound("no such upload")
+    if found.offset == found.size and found.done_at is None:
+        _finish(found, pipeline.store(), now_utc())  # killed between the last byte and its acknowledgement
+    return found
+
+
+def _query(session: Session, actor: Actor, shas: list[str]) -> dict[str, Any]:
+    mine = {
+        u.sha256: u
+        for u in session.scalars(select(Upload).where(Upload.owner_id == actor.id, Upload.sha256.in_(shas)))
+    }
+    here = {
+        sha
+        for sha in photos.verified(session, actor, shas)
+        if sha in mine or photos.may_see(session, actor, sha)
+    }
+    partial = [
+        {"sha256": s, "offset": u.offset, "url": f"/sync/v1/blobs/{u.id}"}
+        for s, u in mine.items()
+        if s not in here
+    ]
+    need = [s for s in shas if s not in here and s not in mine]
+    return {"epoch": meta(session, actor).epoch, "have": sorted(here), "partial": partial, "need": need}
+
+
+def _facts() -> dict[str, Any]:
+    size = _integer("Upload-Length")
+    named = dict(
+        pair.strip().partition(" ")[::2]
+        for pair in request.headers.get("Upload-Metadata", "").split(",")
+        if pair.strip()
+    )
+    try:
+        read = {
+            k: base64.b64decode(v, validate=True).decode()
+            for k, v in named.items()
+            if k in ("sha256", "mime")
+        }
+    except (binascii.Error, UnicodeDecodeError) as fault:
+        raise Problem("invalid", "Upload-Metadata is not base64 of UTF-8") from fault
+    sha = read.get("sha256", "").lower()
+    if len(sha) != 64 or not set(sha) <= set("0123456789abcdef"):
+        raise Problem("invalid", "Upload-Metadata needs sha256: 64 hexadecimal digits")
+    if size > _config().max_photo_bytes:
+        raise Problem("too_large", f"a photo has at most {_config().max_photo_bytes} bytes")
+    if pipeline.store().free_bytes() < _config().min_free_bytes + size:
+        raise Problem("storage_full", retry_after_s=600)
+    return {"sha256": sha, "size": size, "mime": read.get("mime", "")[:40] or None}
+
+
+def _integer(header: str) -> int:
+    text = request.headers.get(header, "")
+    if not text.isascii() or not text.isdigit() or len(text) > 15:
+        raise Problem("invalid", f"{header} is a non-negative integer")
+    return int(text)
+
+
+def _config() -> Any:
+    return current_app.extensions["config"]
