@@ -190,8 +190,7 @@ def _day(text: str | None) -> date | None:
 
 def read_pack(path: Path, departments: frozenset[str] | None = None) -> Pack:
     """Read one pack file. Raises BadPack naming every fault; see `check_pack` for `departments`."""
-    problems = check_pack(path, departments)
-    if problems:
+    if problems := check_pack(path, departments):
         raise BadPack(problems)
     return pack_from_body(_plain(yaml.safe_load(path.read_text(encoding="utf-8"))))
 
