@@ -1,0 +1,134 @@
+"""Setting up a server: schema, city, packs, people. Each step may run twice; used by commands and the field day."""
+
+import sqlite3
+import sys
+from pathlib import Path
+from typing import Any
+
+from alembic import command
+from alembic.config import Config as AlembicConfig
+from flask import current_app
+from sqlalchemy.exc import SQLAlchemyError
+
+from backend.access.scope import SYSTEM
+from backend.accounts import queries as accounts
+from backend.accounts import tokens
+from backend.app import create_app
+from backend.cli import is_migrated
+from backend.config import Config
+from backend.database import db, gate, snapshot, transaction
+from backend.errors import Invalid
+from backend.feed.log import begin_epoch
+from backend.ops.apply import now_utc, submit
+from backend.packs import shipped_city, shipped_packs
+from backend.programmes import queries as programmes
+from backend.programmes.packs import read_pack
+from backend.territory import queries as territory
+from backend.territory.city_files import read_city
+
+DEMO_PASSWORD = "huyuan-demo-2026"
+SAMPLE_USERS = (
+    ("city", "市级牵头（示例）", "city", "370300"),
+    ("zhangdian", "张店区督导员（示例）", "district", "370303"),
+    ("auditor", "督查员（示例）", "auditor", "370300"),
+)
+MIGRATIONS = Path(__file__).parents[2] / "migrations"
+
+
+def migrate(config: Config) -> None:
+    """Bring the database to the newest schema; a killed migration leaves the old one."""
+    made = AlembicConfig()
+    made.set_main_option("script_location", str(MIGRATIONS))
+    made.attributes["url"] = config.database_url
+    command.upgrade(made, "head")
+    app = create_app(config)
+    with app.app_context(), transaction() as session:
+        begin_epoch(session)
+
+
+def load_city(folder: Path) -> dict[str, Any]:
+    """Load a city's folder as one op; where nothing differs the record does not move. Raises CityFileError."""
+    city = read_city(folder)
+    done = submit("city.load", city.body(), SYSTEM, ent=("city", city.id))
+    return {"city": city.id, "status": done.status, "sites": len(city.sites), **done.result}
+
+
+def install_packs() -> list[str]:
+    """Install the shipped packs that are not installed yet."""
+    with snapshot() as session:
+        departments = territory.department_ids(session)
+        there = {(p.programme, p.version) for p in programmes.installed(session, SYSTEM)}
+    packs = [read_pack(path, departments or None) for path in shipped_packs()]
+    new = [pack for pack in packs if (pack.programme, pack.version) not in there]
+    for pack in new:
+        submit(
+            "pack.install",
+            {"body": dict(pack.body)},
+            SYSTEM,
+            ent=("template", f"{pack.programme}:{pack.version}"),
+        )
+    return [f"{pack.programme} v{pack.version}" for pack in new]
+
+
+def add_user(
+    login: str, name: str, role: str, area: str, department: str | None, password: str | None
+) -> dict[str, Any]:
+    """Add a person to an area (code, or empty)."""
+    with snapshot() as session:
+        path = territory.area_path(session, area) if area else None
+    if area and path is None:
+        raise Invalid(f"unknown area {area}")
+    args = {"login": login, "name": name, "role": role, "areas": [path] if path else [], "department_id": department,
+            "password_hash": tokens.hash_password(password) if password else None}  # fmt: skip
+    done = submit("user.add", args, SYSTEM, ent=("user", f"u-{login}"))
+    return {"login": login, "status": done.status}
+
+
+def demo() -> None:
+    """The demo city: Zibo, the packs, sample sign-ins."""
+    load_city(shipped_city())
+    install_packs()
+    for login, name, role, area in SAMPLE_USERS:
+        with snapshot() as session:
+            there = accounts.user_by_login(session, login)
+        if there is None:
+            add_user(login, name, role, area, None, DEMO_PASSWORD)
+
+
+def first_start(config: Config, with_demo: bool) -> None:
+    """Migrate; on the first start of a demo load the city and play the field day."""
+    app = create_app(config)
+    is_new = not is_migrated(app)
+    migrate(config)
+    if with_demo and is_new:
+        from backend.cli.field_day import play  # noqa: PLC0415 - it starts servers itself
+
+        with app.app_context():
+            demo()
+        report = play(320, 0, 1275)
+        print(
+            f"field day: {report['sites']} sites, {report['ops_pushed']} ops, reconciles {report['reconciles']}",
+            file=sys.stderr,
+        )
+
+
+def server_command(host: str, port: int) -> list[str]:
+    """The WSGI server: threads are the slow-phone budget; SQLite is served by one process (one gate, one worker)."""
+    return [sys.executable, "-m", "gunicorn", "--no-control-socket", "--worker-class", "gthread", "--workers", "1", "--threads", "64",
+            "--bind", f"{host}:{port}", "--graceful-timeout", "20", "--log-level", "warning", "backend.wsgi:app"]  # fmt: skip
+
+
+def examine() -> dict[str, Any]:
+    """What `doctor` prints."""
+    config: Config = current_app.extensions["config"]
+    facts: dict[str, Any] = {"ok": True, "data": str(config.data), "database": db.engine.dialect.name, "write_gate": gate().is_needed,
+                             "sqlite": sqlite3.sqlite_version, "free_bytes": current_app.extensions["photo_store"].free_bytes()}  # fmt: skip
+    try:
+        with snapshot() as session:
+            facts["city"] = territory.city_id(session)
+    except SQLAlchemyError as fault:
+        facts |= {
+            "ok": False,
+            "fault": f"the database is not ready: {type(fault).__name__}; run `python -m backend migrate`",
+        }
+    return facts

@@ -1,0 +1,22 @@
+"""The words of the console, Chinese first, English second. Words only."""
+
+from collections.abc import Mapping
+
+_TEXTS: Mapping[str, tuple[str, str]] = {
+    "title": ("护园 · 校园周边与火灾隐患排查", "Huyuan · school perimeters and fire hazards"),
+    "sign_in": ("登录", "Sign in"), "login": ("账号", "Name"), "password": ("密码", "Password"), "sign_out": ("退出", "Sign out"),
+    "wrong": ("账号或密码不正确", "Wrong name or password"), "other": ("English", "中文"),
+    "found": ("隐患", "Found"), "open": ("未整改", "Open"), "overdue": ("到期未整改", "Overdue"), "closed": ("已整改", "Closed"), "rate": ("整改率", "Rate"),
+    "sites": ("学校与单位", "Sites"), "inspected": ("已查", "Inspected"), "photos": ("照片（已核验/待传）", "Photos (verified/waiting)"),
+    "tasks": ("任务完成", "Tasks done"), "map": ("隐患分布", "Where the problems are"), "ledger": ("责任台账（区域汇总）", "Ledger by area"),
+    "area": ("区域", "Area"), "general": ("一般", "General"), "major": ("重大", "Major"), "total": ("合计", "Total"),
+    "unplaced": ("未定位（另列）", "Without a place (beside)"), "csv": ("导出 CSV", "CSV"), "skip": ("跳到台账", "Skip to the ledger"),
+    "mark_open": ("圆：未整改", "Circle: open"), "mark_waiting": ("菱形：待复查", "Diamond: awaits re-inspection"), "mark_closed": ("方：已销号", "Square: closed"),
+    "source": ("区县边界：天地图（概化），仅示意", "District borders: Tianditu, generalised"), "sample": ("示例数据", "Sample data"),
+    "complete": ("完整度", "Completeness"), "as_of": ("截至", "As of"),
+}  # fmt: skip
+
+
+def texts(language: str) -> dict[str, str]:
+    """All words in one language."""
+    return {key: pair[language == "en"] for key, pair in _TEXTS.items()}

@@ -1,0 +1,119 @@
+"""Pages for people at a desk: sign-in and the start page. No decisions, no SQL."""
+
+import hmac
+from pathlib import Path
+from typing import Any
+
+from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request
+
+from backend.access.guard import require, web_actor
+from backend.accounts import tokens
+from backend.console.drawing import draw
+from backend.console.texts import texts
+from backend.database import snapshot, transaction
+from backend.errors import Problem
+from backend.exports.ledgers import csv_text
+from backend.inspections import queries as inspections
+from backend.ledgers import queries as ledgers
+from backend.ledgers.views import today
+from backend.ops.apply import now_utc
+from backend.photos import queries as photos
+from backend.problems import queries as problems
+from backend.sweeps import queries as sweeps
+from backend.territory import queries as territory
+
+HERE = Path(__file__).parent
+console_bp = Blueprint(
+    "console",
+    __name__,
+    template_folder=str(HERE / "templates"),
+    static_folder=str(HERE / "static"),
+    static_url_path="/static",
+)
+COOKIE = "huyuan_session"
+
+
+def _language() -> str:
+    asked = request.args.get("lang") or request.cookies.get("lang") or ""
+    return "en" if asked == "en" else "zh"
+
+
+def _page(template: str, status: int = 200, **facts: Any) -> Response:
+    language = _language()
+    answer = make_response(render_template(template, t=texts(language), lang=language, **facts), status)
+    answer.set_cookie("lang", language, samesite="Lax")
+    answer.headers["Cache-Control"] = "no-store"
+    return answer
+
+
+@console_bp.get("/login")
+def login_page() -> Response:
+    return _page("login.html", wrong=False)
+
+
+@console_bp.post("/login")
+def login() -> Any:
+    _same_origin()
+    with transaction() as session:
+        user = tokens.check_password(session, request.form.get("login", ""), request.form.get("password", ""))
+        cookie = tokens.open_session(session, user.id, now_utc())[0] if user else None
+    if cookie is None:
+        return _page("login.html", 401, wrong=True)
+    answer = redirect("/")
+    secure = current_app.extensions["config"].secure_cookies
+    answer.set_cookie(
+        COOKIE, cookie, httponly=True, samesite="Lax", secure=secure, max_age=tokens.SESSION_LIFE_H * 3600
+    )
+    return answer
+
+
+@console_bp.post("/logout")
+def logout() -> Any:
+    web_actor()
+    if not hmac.compare_digest(request.form.get("csrf", ""), g.get("csrf", "")):
+        raise Problem("csrf")
+    with transaction() as session:
+        tokens.close_session(session, request.cookies[COOKIE])
+    answer = redirect("/login")
+    answer.delete_cookie(COOKIE)
+    return answer
+
+
+@console_bp.get("/")
+def start() -> Any:
+    try:
+        actor = web_actor()
+    except Problem:
+        return redirect("/login")
+    require(actor, "record.read")
+    with snapshot() as session:
+        return _page("start.html", actor=actor, csrf=g.get("csrf", ""), **_facts(session, actor))
+
+
+def _facts(session: Any, actor: Any) -> dict[str, Any]:
+    city = territory.city_id(session)
+    node = actor.areas[0].split("/")[-1] if actor.areas else city
+    roll = ledgers.rollup(session, actor, node, today()) if city != "-" else None
+    done, sites = inspections.count(session, actor)
+    areas = territory.areas(session, actor, "district")
+    return {"roll": roll, "map": draw(areas, problems.dots(session, actor)), "sites": territory.counts(session, actor), "inspections": done,
+            "inspected": sites, "progress": sweeps.progress(session, actor), "photos": photos.counts(session, actor)}  # fmt: skip
+
+
+@console_bp.get("/ledger.csv")
+def ledger_csv() -> Response:
+    actor = web_actor()
+    require(actor, "ledger.export")
+    with snapshot() as session:
+        text = "".join(
+            csv_text(session, actor, request.args.get("node") or territory.city_id(session), today())
+        )
+    return Response(
+        text, mimetype="text/csv", headers={"Content-Disposition": "attachment; filename=ledger.csv"}
+    )
+
+
+def _same_origin() -> None:
+    site = request.headers.get("Sec-Fetch-Site", "same-origin")
+    if site not in ("same-origin", "none"):
+        raise Problem("csrf")

@@ -1,0 +1,213 @@
+"""Reads of the ledgers: roll-ups, the three lists, reconciliation. Each begins with who asks; nothing is changed."""
+
+from collections.abc import Iterator, Mapping
+from datetime import date
+from typing import Any
+
+from sqlalchemy import case, func
+from sqlalchemy.orm import Session
+
+from backend.access.scope import Actor, under, visible
+from backend.errors import NotFound
+from backend.ledgers import rules
+from backend.problems.models import Problem
+from backend.programmes import queries as programmes
+from backend.responsibility import queries as responsibility
+from backend.territory import queries as territory
+
+_CHILD: Mapping[str, Any] = {
+    "city": Problem.district_id,
+    "district": Problem.township_id,
+    "township": Problem.site_id,
+    "site": Problem.site_id,
+}
+_AXES: Mapping[str, Any] = {"department": Problem.department_id, "category": Problem.category, "grade": Problem.grade,
+                            "township": Problem.township_id, "school": Problem.site_id, "programme": Problem.programme}  # fmt: skip
+_LEVELS = ("city", "district", "township", "site")
+PAGE = 1000
+
+
+def rollup(session: Session, actor: Actor, node_id: str, today: date, by: str = "area") -> dict[str, Any]:
+    """Counts at a node (code of city, district, township, or site id), split `by` its children or another axis.
+
+    Placed problems only, so that the parts sum to the node; what has no place yet stands beside it, with its reasons.
+    Raises NotFound for an unknown node.
+    """
+    path = territory.area_path(session, node_id)
+    if path is None:
+        raise NotFound(f"no area or site {node_id}")
+    level = _LEVELS[path.count("/")]
+    column = _CHILD[level] if by == "area" else _AXES[by]
+    found = _grouped(session, actor, path, column, today)
+    names = _names(session, actor, level if by == "area" else by, found)
+    keys = (
+        [a.id for a in territory.children(session, actor, node_id)]
+        if by == "area" and level in ("city", "district")
+        else []
+    )
+    rows = [{"id": key or "-", "name": names.get(key or "", "（其余）"), **rules.finish(found.get(key, rules.empty()))}
+            for key in [*keys, *sorted((k for k in found if k not in keys), key=lambda k: k or "~")]]  # fmt: skip
+    return {"node": node_id, "level": level, "by": by, "as_of": today.isoformat(), "total": rules.total(rows), "rows": rows,
+            "unplaced": _unplaced(session, actor) if level == "city" else {"count": 0, "reasons": {}}}  # fmt: skip
+
+
+def _grouped(
+    session: Session, actor: Actor, path: str, column: Any, today: date
+) -> dict[str | None, dict[str, Any]]:
+    is_open = func.sum(case((Problem.is_open, 1), else_=0))
+    is_late = func.sum(case((Problem.is_open & (Problem.due_on < today), 1), else_=0))
+    where = [Problem.district_id.is_not(None)]
+    if "/" in path:
+        where.append(under(Problem.area_path, path))
+    statement = (
+        visible(Problem, actor)
+        .with_only_columns(column, Problem.grade, func.count(), is_open, is_late)
+        .where(*where)
+    )
+    rows: dict[str | None, dict[str, Any]] = {}
+    for key, grade, found, opened, late in session.execute(statement.group_by(column, Problem.grade)):
+        rules.add(rows.setdefault(key, rules.empty()), grade, found, int(opened), int(late or 0))
+    return rows
+
+
+def _names(session: Session, actor: Actor, kind: str, found: Mapping[str | None, Any]) -> dict[str, str]:
+    if kind in ("city", "district"):
+        return {a.id: a.name_zh for a in territory.areas(session, actor)}
+    if kind in ("township", "site", "school"):
+        ids = [k for k in found if k]
+        return {i: s.name for i, s in territory.sites_by_ids(session, actor, ids).items()} | {
+            a.id: a.name_zh for a in territory.areas(session, actor)
+        }
+    if kind == "department":
+        return {d.id: d.name_zh for d in territory.departments(session, actor)}
+    packs = programmes.newest(session, actor).values()
+    names = {c["id"]: c["name"]["zh"] for pack in packs for c in pack.body["categories"]}
+    return names | {p.programme: p.name_zh for p in packs} | {"general": "一般", "major": "重大"}
+
+
+def _unplaced(session: Session, actor: Actor) -> dict[str, Any]:
+    statement = (
+        visible(Problem, actor)
+        .with_only_columns(Problem.unplaced_reason, func.count())
+        .where(Problem.district_id.is_(None))
+    )
+    reasons = {
+        reason or "unknown": number
+        for reason, number in session.execute(statement.group_by(Problem.unplaced_reason))
+    }
+    return {"count": sum(reasons.values()), "reasons": dict(sorted(reasons.items()))}
+
+
+def lists(session: Session, actor: Actor, kind: str, node_id: str) -> Iterator[dict[str, Any]]:
+    """Rows of a list (`problem`, `responsibility`, `rectification`) at a node, in order of place and item, streamed."""
+    path = territory.area_path(session, node_id)
+    if path is None:
+        raise NotFound(f"no area or site {node_id}")
+    statement = visible(Problem, actor)
+    if "/" in path:
+        statement = statement.where(under(Problem.area_path, path))
+    facts = _Facts(session, actor)
+    last: tuple[str, str, str] | None = None
+    while True:
+        step = statement.order_by(Problem.area_path, Problem.item, Problem.id).limit(PAGE)
+        if last:
+            step = step.where(_after(last))
+        rows = session.scalars(step).all()
+        chains = (
+            responsibility.chains_of(session, actor, [p.id for p in rows]) if kind == "responsibility" else {}
+        )
+        yield from (_ROWS[kind](p, facts, chains.get(p.id, [])) for p in rows)
+        if len(rows) < PAGE:
+            return
+        last = (rows[-1].area_path, rows[-1].item, rows[-1].id)
+        session.expunge_all()
+
+
+def _after(last: tuple[str, str, str]) -> Any:
+    path, item, key = last
+    a, i = Problem.area_path, Problem.item
+    return (a > path) | ((a == path) & (i > item)) | ((a == path) & (i == item) & (Problem.id > key))
+
+
+class _Facts:
+    def __init__(self, session: Session, actor: Actor) -> None:
+        self.areas = {a.id: a.name_zh for a in territory.areas(session, actor)}
+        self.departments = {d.id: d.name_zh for d in territory.departments(session, actor)}
+        self.sites = {
+            s.id: s.name for s in territory.sites_of_kinds(session, actor, ("school", "hazard_site"))
+        }
+
+
+def _common(p: Problem, facts: _Facts) -> dict[str, Any]:
+    site = f"{facts.sites[p.site_id]}（示例）" if p.site_id in facts.sites else ""
+    return {"number": p.number, "district": facts.areas.get(p.district_id or "", ""), "township": facts.areas.get(p.township_id or "", ""),
+            "site": site, "item": p.item, "state": p.state}  # fmt: skip
+
+
+def _problem(p: Problem, facts: _Facts, chain: Any) -> dict[str, Any]:
+    same = ("description", "category", "grade", "report_count", "missing_photos")
+    return {
+        **_common(p, facts),
+        **{k: getattr(p, k) for k in same},
+        "found_on": p.found_at.date().isoformat(),
+        "unplaced_reason": p.unplaced_reason or "",
+    }
+
+
+def _responsibility(p: Problem, facts: _Facts, chain: Any) -> dict[str, Any]:
+    held = {link.layer: link.holder or "" for link in chain if link.layer != "department"}
+    lead = next((link for link in chain if link.is_lead), None)
+    supporting = sorted(
+        facts.departments.get(k.department_id, "") for k in chain if k.layer == "department" and not k.is_lead
+    )
+    gaps = "、".join(sorted({k.layer for k in chain if k.is_gap}))
+    return {**_common(p, facts), "lead": facts.departments.get(lead.department_id, "") if lead else "", "supporting": "、".join(supporting),
+            "city": held.get("city", ""), "department_holder": (lead.holder or "") if lead else "", "district_holder": held.get("district", ""),
+            "township_holder": held.get("township", ""), "unit_holder": held.get("unit", ""), "gaps": gaps}  # fmt: skip
+
+
+def _rectification(p: Problem, facts: _Facts, chain: Any) -> dict[str, Any]:
+    five = {k: getattr(p, k) or "" for k in ("target", "funds", "people", "time_limit", "plan")}
+    return {
+        **_common(p, facts),
+        **five,
+        "due_on": p.due_on.isoformat() if p.due_on else "",
+        "closed_on": p.closed_at.date().isoformat() if p.closed_at else "",
+    }
+
+
+_ROWS = {"problem": _problem, "responsibility": _responsibility, "rectification": _rectification}
+
+
+def reconcile(session: Session, actor: Actor, today: date) -> dict[str, Any]:
+    """Whether the city's total equals the sum of its parts along every axis, and a recount row by row agrees."""
+    city = territory.city_id(session)
+    whole = rollup(session, actor, city, today)
+    checks = [
+        {"axis": "district", "sum": _three(rules.total(whole["rows"])), "total": _three(whole["total"])}
+    ]
+    below = rules.total(
+        row
+        for d in territory.children(session, actor, city)
+        for row in rollup(session, actor, d.id, today)["rows"]
+    )
+    checks.append({"axis": "township in district", "sum": _three(below), "total": _three(whole["total"])})
+    for axis in _AXES:
+        made = rollup(session, actor, city, today, axis)
+        checks.append(
+            {"axis": axis, "sum": _three(rules.total(made["rows"])), "total": _three(whole["total"])}
+        )
+    recount = rules.empty()
+    columns = (Problem.grade, Problem.is_open, Problem.due_on)
+    for grade, is_open, due in session.execute(
+        visible(Problem, actor).with_only_columns(*columns).where(Problem.area_path != f"{city}/-")
+    ):
+        rules.add(recount, grade, 1, int(is_open), int(bool(is_open and due and due < today)))
+    checks.append({"axis": "recount", "sum": _three(recount), "total": _three(whole["total"])})
+    for check in checks:
+        check["ok"] = check["sum"] == check["total"]
+    return {"reconciles": all(c["ok"] for c in checks), "checks": checks, "unplaced": whole["unplaced"]}
+
+
+def _three(row: Mapping[str, Any]) -> list[int]:
+    return [row[m] for m in rules.MEASURES]
