@@ -4,6 +4,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor
 from backend.sweeps import queries as sweeps
+from backend.territory import queries as territory
 
 
 def buckets(session: Session, actor: Actor) -> list[str]:
@@ -20,4 +21,5 @@ def buckets(session: Session, actor: Actor) -> list[str]:
 def with_teams(session: Session, actor: Actor) -> tuple[list[str], list[str]]:
     """(team ids, area paths) that a person's teams give them; the territory of an inspector is that of their teams."""
     teams = sweeps.teams_of(session, actor, actor.id)
-    return [team.id for team in teams], [path for team in teams for path in team.areas]
+    paths = [territory.area_path(session, area) for team in teams for area in team.areas]
+    return [team.id for team in teams], [path for path in paths if path]
