@@ -86,3 +86,13 @@ def counts(session: Session, actor: Actor) -> dict[str, int]:
             visible(Photo, actor).with_only_columns(Photo.state, func.count()).group_by(Photo.state)
         )
     }
+
+
+def underived(session: Session, actor: Actor) -> int:
+    """Photos whose derivatives are still to be made."""
+    statement = (
+        visible(Photo, actor)
+        .with_only_columns(func.count())
+        .where(Photo.state == "verified", Photo.derived_at.is_(None))
+    )
+    return session.execute(statement).scalar_one()

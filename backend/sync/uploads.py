@@ -24,6 +24,7 @@ from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.models import Upload
 from backend.photos.store import BLOCK
+from backend.sync.views import json_body
 
 uploads_bp = Blueprint("uploads", __name__, url_prefix="/sync/v1")
 TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
@@ -87,7 +88,7 @@ def patch(upload_id: str) -> Response:
 @uploads_bp.post("/blobs/query")
 def query() -> dict[str, Any]:
     actor = device_actor()
-    want = (request.get_json(silent=True) or {}).get("want")
+    want = json_body().get("want")
     if (
         not isinstance(want, list)
         or len(want) > 500

@@ -44,7 +44,7 @@ def hello() -> dict[str, Any]:
 
 @sync_bp.post("/enrol")
 def enrol() -> tuple[dict[str, Any], int]:
-    body, now = _json(), now_utc()
+    body, now = json_body(), now_utc()
     code, install = _text(body, "code", 40), _text(body, "install_id", 80)
     with transaction() as session:
         device, token, user = tokens.redeem(session, code, install, str(body.get("app", ""))[:80], now)
@@ -58,7 +58,7 @@ def enrol() -> tuple[dict[str, Any], int]:
 
 @sync_bp.post("/replicas")
 def replicas() -> tuple[dict[str, Any], int]:
-    actor, body, now = device_actor(), _json(), now_utc()
+    actor, body, now = device_actor(), json_body(), now_utc()
     with transaction() as session:
         replica = pushes.register(
             session, actor, _text(body, "install_id", 80), _text(body, "nonce", 80), _replica_id(), now
@@ -87,7 +87,7 @@ def push() -> dict[str, Any]:
 
 @sync_bp.post("/pull")
 def pull() -> dict[str, Any]:
-    actor, now, body = device_actor(), now_utc(), _json()
+    actor, now, body = device_actor(), now_utc(), json_body()
     require(actor, "sync")
     if body.get("proto", PROTO) < PROTO:
         raise Problem("upgrade_required", extra={"proto_min": PROTO})
@@ -98,7 +98,7 @@ def pull() -> dict[str, Any]:
 
 @sync_bp.post("/ops/status")
 def ops_status() -> dict[str, Any]:
-    actor, ids = device_actor(), _json().get("op_ids")
+    actor, ids = device_actor(), json_body().get("op_ids")
     if not isinstance(ids, list) or len(ids) > 500:
         raise Problem("invalid", "op_ids is a list of at most 500 ids")
     with snapshot() as session:
@@ -158,7 +158,8 @@ def _parsed(raw: bytes) -> dict[str, Any]:
     return body
 
 
-def _json() -> dict[str, Any]:
+def json_body() -> dict[str, Any]:
+    """The request's JSON object, inflated within limits. Raises Problem bad_frame, too_large, bad_encoding."""
     return _parsed(read_body())
 
 

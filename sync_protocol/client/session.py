@@ -1,8 +1,5 @@
 """The reference client: enrol, record offline, push, upload, pull. The library that tests and the field day drive."""
 
-import base64
-import hashlib
-import json
 import random
 import secrets
 import time
@@ -11,186 +8,146 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from sync_protocol import PROTO, replica
 from sync_protocol.client.store import ClientStore
 from sync_protocol.client.transport import Offline, Refused, ServerBusy, Transport
+from sync_protocol.client.uploader import Uploader
 from sync_protocol.identity import uuid7
-from sync_protocol.limits import MAX_UNACKED, UPLOAD_CHUNK_BYTES
+from sync_protocol.limits import MAX_PAGE, MAX_UNACKED, UPLOAD_CHUNK_BYTES
+from sync_protocol.problems import PROBLEMS
 
 BASE = "/sync/v1"
+LOG = ("outbox", "acked", "next_seq", "head", "replica", "epoch")  # what recording and pushing touch
 MIMES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".heic": "image/heic",
-}
+    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".heic": "image/heic",
+}  # fmt: skip
 
 
 class FieldClient:
     """One installation. Nothing it recorded is ever deleted before the server says that it is durable there."""
 
     def __init__(self, home: Path, base_url: str, now: Callable[[], datetime] | None = None, synchronous: str = "FULL",
-                 chunk_bytes: int = UPLOAD_CHUNK_BYTES, timeout_s: float = 30.0) -> None:  # fmt: skip
+                 chunk_bytes: int = UPLOAD_CHUNK_BYTES, timeout_s: float = 30.0,
+                 transport: Transport | None = None) -> None:  # fmt: skip
         self.store = ClientStore(home, synchronous)
-        self.transport = Transport(base_url, timeout_s)
-        self.transport.token = self.store.state().get("token", "")
+        self.transport = transport or Transport(base_url, timeout_s)
+        self.transport.token = self.store.state("token").get("token", "")
+        self.uploader = Uploader(self.store, self.transport, BASE, chunk_bytes)
         self._now = now or (lambda: datetime.now().astimezone())
-        self._chunk_bytes = chunk_bytes
-        self.sent = {"ops": 0, "dups": 0, "photos": 0, "bytes": 0}
+        self._boot = secrets.token_hex(4)
+        self._counts = {"ops": 0, "dups": 0}
+
+    @property
+    def sent(self) -> dict[str, int]:
+        """Ops, duplicates, photos and bytes sent by this process."""
+        return {**self._counts, **self.uploader.sent}
 
     def enrol(self, code: str, install_id: str, app: str = "reference/1") -> dict[str, Any]:
-        """Redeem a one-time code; returns the server's answer."""
+        """Redeem a one-time code; returns the server's answer. An installation enrols once: what it holds stays."""
+        if self.store.state("replica"):
+            raise ValueError("this installation is enrolled already")
         answer = self.transport.json(
             "POST", f"{BASE}/enrol", {"code": code, "install_id": install_id, "app": app, "proto": PROTO}
         )
         with self.store.change() as state:
             state.update(replica.fresh(answer["replica"], answer["epoch"]))
-            state.update(
-                token=answer["token"],
-                actor=answer["user"]["id"],
-                install_id=install_id,
-                next_seq=1,
-                head=answer["head"],
-            )
+            state.update(token=answer["token"], actor=answer["user"]["id"], install_id=install_id)
         self.transport.token = answer["token"]
         return answer
 
     def record(self, verb: str, ent: tuple[str, str], args: Mapping[str, Any], photos: Sequence[Path] = (),
                base: Mapping[str, Any] | None = None) -> str:  # fmt: skip
-        """Write one op; durable on this device when it returns. `photos` are copied and hashed first."""
+        """Write one op; durable on this device when it returns (P2). `photos` are copied and hashed first."""
         blobs = [self._keep(path) for path in photos]
-        op_id = uuid7(int(time.time() * 1000), secrets.token_bytes(10))
-        with self.store.change() as state:
-            body = {"op": op_id, "verb": verb, "v": 1, "actor": state["actor"], "ent": {"t": ent[0], "id": ent[1]}, "base": base,
-                    "args": args, "blobs": blobs, "at": {"wall": self._now().isoformat(), "mono": time.monotonic_ns() // 1_000_000}}  # fmt: skip
-            text = json.dumps(body, ensure_ascii=False, separators=(",", ":"))
-            state["outbox"].append({"op": op_id, "body": text, "ent": f"{ent[0]}:{ent[1]}"})
+        op_id = uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10))
+        at = {"wall": self._now().isoformat(), "mono": time.monotonic_ns() // 1_000_000, "boot": self._boot}
+        with self.store.change("actor", "outbox", "next_seq", "head", "replica") as state:
+            body = {
+                "op": op_id, "verb": verb, "v": 1, "actor": state["actor"], "ent": {"t": ent[0], "id": ent[1]},
+                "base": base, "args": args, "blobs": blobs, "at": at,
+            }  # fmt: skip
+            replica.record(state, op_id, orjson.dumps(body).decode(), f"{ent[0]}:{ent[1]}")
         return op_id
 
     def _keep(self, path: Path) -> dict[str, Any]:
-        sha256, mime = (
-            hashlib.sha256(path.read_bytes()).hexdigest(),
-            MIMES.get(path.suffix.lower(), "application/octet-stream"),
-        )
-        self.store.keep_photo(path, sha256, mime)
-        return {"sha256": sha256, "size": path.stat().st_size, "mime": mime}
+        mime = MIMES.get(path.suffix.lower(), "application/octet-stream")
+        sha256, size = self.store.keep_photo(path, mime)
+        return {"sha256": sha256, "size": size, "mime": mime}
 
     def push(self, limit: int = 100) -> bool:
         """Offer the head of the outbox; True when it is empty. Heals forks and epochs by itself (P9, P21)."""
-        state = self.store.state()
-        ops = replica.wire(state, limit, state["next_seq"], state["head"])
+        state = self.store.state(*LOG)
+        ops = replica.wire(state, limit)
         if not ops:
             return True
         request = {
-            "proto": PROTO,
-            "epoch": state["epoch"],
-            "replica": state["replica"],
-            "outbox_len": len(state["outbox"]),
-            "ops": ops,
-        }
-        self.sent["ops"] += len(ops)
+            "proto": PROTO, "epoch": state["epoch"], "replica": state["replica"],
+            "outbox_len": len(state["outbox"]), "ops": ops,
+        }  # fmt: skip
+        self._counts["ops"] += len(ops)
         try:
             answer = self.transport.json("POST", f"{BASE}/push", request)
         except Refused as refusal:
-            return self._heal(refusal, limit)
-        self.sent["dups"] += sum(1 for r in answer["results"] if r.get("dup"))
+            if refusal.code == "too_large" and len(ops) > 1:
+                return self.push(len(ops) // 2)
+            return self._heal(refusal)
+        if answer["epoch"] != state["epoch"]:
+            raise Offline("an answer of another epoch than the one asked")
+        self._counts["dups"] += sum(1 for r in answer["results"] if r.get("dup"))
         with self.store.change() as kept:
             replica.take_acks(kept, answer["results"], answer["durable_seq"])
-            kept.update(next_seq=answer["next_seq"], head=answer["head"])
-            return not kept["outbox"]
+            is_empty = not kept["outbox"]
+        if answer["stopped"] and not is_empty:
+            raise ServerBusy(float(answer["stopped"].get("retry_after") or 1))
+        return is_empty
 
-    def _heal(self, refusal: Refused, limit: int) -> bool:
-        if refusal.code == "too_large" and limit > 1:
-            return self.push(limit // 2)
-        if refusal.code not in ("replica_forked", "epoch_changed"):
+    def _heal(self, refusal: Refused) -> bool:
+        """Do what the problem code asks for; False: ask again. Raises the refusal where only a person can help."""
+        if refusal.code == "replica_forked":
+            self._register(replica.renumber)
+        elif refusal.code == "epoch_changed":
+            self._register(replica.on_epoch)
+            self.store.ask_again()
+        elif refusal.code == "cursor_invalid":
+            with self.store.change() as state:
+                replica.start_over(state)
+        elif refusal.code in PROBLEMS and PROBLEMS[refusal.code].reaction == "wait":
+            raise ServerBusy(float(refusal.problem.get("retry_after") or 1)) from refusal
+        else:
             raise refusal
-        step = replica.renumber if refusal.code == "replica_forked" else replica.on_epoch
-        answer = self.transport.json(
-            "POST",
-            f"{BASE}/replicas",
-            {"install_id": self.store.state()["install_id"], "nonce": secrets.token_hex(8)},
-        )
-        with self.store.change() as state:
-            step(state, answer["replica"], answer["epoch"])
-            state.update(next_seq=1, head=answer["head"])
         return False
 
-    def pull(self, limit: int = 500) -> bool:
-        """Take one page; True when the view is complete."""
+    def _register(self, step: Callable[[replica.State, str, str], None]) -> None:
+        """A new replica identity. The nonce is kept until the answer has arrived, so a lost one costs nothing (P9)."""
+        with self.store.change("install_id", "nonce") as state:
+            state["nonce"] = state.get("nonce") or secrets.token_hex(8)
+            request = {"install_id": state["install_id"], "nonce": state["nonce"]}
+        answer = self.transport.json("POST", f"{BASE}/replicas", request)
+        with self.store.change() as state:
+            step(state, answer["replica"], answer["epoch"])
+            state["nonce"] = None
+
+    def pull(self, limit: int = MAX_PAGE) -> bool:
+        """Take one page; True when the view is complete. A page of another epoch is not taken (P21)."""
         state = self.store.state()
-        unacked = [k["op"] for k in state["outbox"][:MAX_UNACKED]]
-        request = {"proto": PROTO, "replica": state["replica"], "cursor": state["cursor"], "resetting": list(state["resetting"]),
-                   "unacked": unacked, "limit": limit}  # fmt: skip
+        request = {
+            "proto": PROTO, "replica": state["replica"], "cursor": state["cursor"],
+            "resetting": list(state["resetting"]), "unacked": replica.unacked(state, MAX_UNACKED), "limit": limit,
+        }  # fmt: skip
         try:
             page = self.transport.json("POST", f"{BASE}/pull", request)
         except Refused as refusal:
-            if refusal.code == "cursor_invalid":
-                with self.store.change() as kept:
-                    kept["cursor"] = None
-                    kept["resetting"] = {
-                        bucket: [] for buckets in kept["memb"].values() for bucket in buckets
-                    }
-                return False
-            return self._heal(refusal, 0)
+            return self._heal(refusal)
+        if page["epoch"] != state["epoch"]:
+            return self._heal(Refused(409, {"code": "epoch_changed", "epoch": page["epoch"]}))
         with self.store.change() as kept:
             return replica.take_page(kept, page)
 
     def upload(self) -> int:
         """Bring every waiting photo to the server, from the byte where it stopped; returns how many still wait."""
-        waiting = self.store.waiting()
-        if not waiting:
-            return 0
-        want = [{"sha256": sha, "size": size} for sha, size, _, _ in waiting]
-        there = {sha for n in range(0, len(want), 500)
-                 for sha in self.transport.json("POST", f"{BASE}/blobs/query", {"want": want[n : n + 500]})["have"]}  # fmt: skip
-        for sha, size, mime, url in waiting:
-            if sha in there or self._send(sha, size, mime, url):
-                self.store.note_done(sha)
-        return len(self.store.waiting())
-
-    def _send(self, sha: str, size: int, mime: str, url: str | None) -> bool:
-        tus = {**self.transport.headers(), "Tus-Resumable": "1.0.0"}
-        if url is None:
-            meta = ",".join(
-                f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in (("sha256", sha), ("mime", mime))
-            )
-            head = {**tus, "Upload-Length": str(size), "Upload-Metadata": meta}
-            status, got, body = self.transport.raw("POST", f"{BASE}/blobs", b"", head)
-            self._check(status, got, body)
-            url = str(got["Location"])
-            self.store.note_url(sha, url)
-        status, got, body = self.transport.raw("HEAD", url, None, tus)
-        self._check(status, got, body)
-        offset = int(got["Upload-Offset"])
-        with open(self.store.path(sha), "rb") as file:
-            while offset < size:
-                file.seek(offset)
-                block = file.read(self._chunk_bytes)
-                head = {
-                    **tus,
-                    "Upload-Offset": str(offset),
-                    "Content-Type": "application/offset+octet-stream",
-                }
-                self.sent["bytes"] += len(block)
-                status, got, body = self.transport.raw("PATCH", url, block, head)
-                self._check(status, got, body)
-                offset = int(got["Upload-Offset"])
-        self.sent["photos"] += 1
-        return True
-
-    @staticmethod
-    def _check(status: int, got: Any, body: bytes) -> None:
-        if status in (429, 503):
-            raise ServerBusy(float(got.get("Retry-After") or 5))
-        if status >= 500 or status < 200:
-            raise Offline(f"status {status}")
-        if status >= 400:
-            try:
-                problem = json.loads(body or b"{}")
-            except ValueError:
-                problem = {}
-            raise Refused(status, problem)
+        return self.uploader.run() if self.store.waiting() else 0
 
     def sync(
         self, tries: int = 12, wait: Callable[[float], None] = time.sleep, jitter: random.Random | None = None
@@ -222,10 +179,13 @@ class FieldClient:
         parked = [
             {"op": k["op"], "reason": k.get("reason")}
             for k in state["acked"]
-            if k["status"] in ("parked", "blocked", "incident")
+            if k["status"] in replica.ATTENTION
         ]
-        return {"outbox": len(state["outbox"]), "acked": len(state["acked"]), "parked": parked, "photos_waiting": len(self.store.waiting()),
-                "rows": len(state["base"]), "replica": state["replica"], "epoch": state["epoch"]}  # fmt: skip
+        return {
+            "outbox": len(state["outbox"]), "acked": len(state["acked"]), "parked": parked,
+            "photos_waiting": len(self.store.waiting()), "rows": len(state["base"]),
+            "replica": state["replica"], "epoch": state["epoch"],
+        }  # fmt: skip
 
     def close(self) -> None:
         """Close connection and database."""
