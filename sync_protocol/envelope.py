@@ -1,4 +1,4 @@
-"""Reading ops off the wire: the frame strictly, the body tolerantly (whatever is in it goes into custody, rule P6). Pure."""
+"""Reading ops off the wire: the frame strictly, the body tolerantly (it goes into custody whatever it is, P6). Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -7,6 +7,10 @@ from typing import Any
 import orjson
 
 from sync_protocol.identity import fingerprint
+from sync_protocol.limits import MAX_SEQ, MAX_V
+
+
+HEX = frozenset("0123456789abcdef")
 
 
 class BadFrame(ValueError):
@@ -38,9 +42,11 @@ def frame(raw: Any) -> Framed:
     if not isinstance(raw, dict) or set(raw) != {"seq", "prev", "body"}:
         raise BadFrame("an op has exactly seq, prev and body")
     seq, prev, body = raw["seq"], raw["prev"], raw["body"]
-    if not isinstance(seq, int) or isinstance(seq, bool) or seq < 1 or not isinstance(body, str):
-        raise BadFrame("seq is a positive integer and body a string")
-    if not isinstance(prev, str) or len(prev) != 64 or not set(prev) <= set("0123456789abcdef"):
+    if not isinstance(seq, int) or isinstance(seq, bool) or not 1 <= seq <= MAX_SEQ:
+        raise BadFrame("seq is a positive integer below 2^53")
+    if not isinstance(body, str) or "\0" in body:
+        raise BadFrame("body is a string without NUL")
+    if not isinstance(prev, str) or len(prev) != 64 or not set(prev) <= HEX:
         raise BadFrame("prev is 64 hexadecimal digits")
     try:
         fp = fingerprint(body)
@@ -62,32 +68,63 @@ def _read_body(op: Framed) -> Framed:
     ):
         op.fault = "body lacks op or verb"
         return op
-    if not 8 <= len(body["op"]) <= 64 or body["op"].startswith("fp:"):
-        op.fault = "op is not an id of 8 to 64 characters"
+    if not 8 <= len(body["op"]) <= 64 or body["op"].startswith("fp:") or not _is_plain(body["op"]):
+        op.fault = "op is not an id of 8 to 64 plain characters"
         return op
-    op.id, op.verb = body["op"], body["verb"]
+    op.id = body["op"]
     op.fault = _members(op, body)
     return op
 
 
+def _is_plain(text: str) -> bool:
+    return text.isascii() and text.isprintable()
+
+
 _KINDS: Mapping[str, tuple[type, ...]] = {
-    "v": (int,), "actor": (str,), "base": (dict, type(None)), "args": (dict,), "blobs": (list,), "at": (dict,),
+    "verb": (str,), "v": (int,), "actor": (str,), "base": (dict, type(None)), "args": (dict,), "blobs": (list,),
+    "at": (dict,),
 }  # fmt: skip
 
 
 def _members(op: Framed, body: Mapping[str, Any]) -> str | None:
+    """Copy the members over; returns why the op cannot be judged, or None. Nothing that a database refuses passes."""
+    if "\\u0000" in op.body and _has_nul(body):
+        return "a text holds NUL"
     for name, kinds in _KINDS.items():
         if name in body:
-            if not isinstance(body[name], kinds):
+            if not isinstance(body[name], kinds) or isinstance(body[name], bool):
                 return f"{name} has the wrong type"
             setattr(op, name, body[name])
+    if not 1 <= op.v <= MAX_V or len(op.verb) > 60 or len(op.actor) > 64:
+        return "v, verb or actor are out of bounds"
     ent = body.get("ent") or {}
     if not isinstance(ent, dict) or not all(isinstance(ent.get(k, ""), str) for k in ("t", "id")):
         return "ent has the wrong type"
     op.ent = (ent.get("t", ""), ent.get("id", ""))
-    if len(op.ent[1]) > 100 or len(op.ent[0]) > 40 or not all(isinstance(b, dict) for b in op.blobs):
-        return "ent or blobs are out of bounds"
+    if len(op.ent[1]) > 100 or len(op.ent[0]) > 40:
+        return "ent is out of bounds"
+    if not all(_is_blob(blob) for blob in op.blobs):
+        return "a blob is not sha256, size and mime"
     return None
+
+
+def _is_blob(blob: Any) -> bool:
+    if not isinstance(blob, dict):
+        return False
+    sha256, size = blob.get("sha256"), blob.get("size")
+    return (
+        isinstance(sha256, str) and len(sha256) == 64 and set(sha256) <= HEX
+        and isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= MAX_SEQ
+        and isinstance(blob.get("mime", ""), str)
+    )  # fmt: skip
+
+
+def _has_nul(value: Any) -> bool:
+    if isinstance(value, str):
+        return "\0" in value
+    if isinstance(value, dict):
+        return any(_has_nul(k) or _has_nul(v) for k, v in value.items())
+    return isinstance(value, list) and any(_has_nul(v) for v in value)
 
 
 def frames(raw: Any) -> list[Framed]:

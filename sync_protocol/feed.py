@@ -1,4 +1,4 @@
-"""Planning a pull: where each bucket starts, what is dropped, what is reset, where the cursor ends (P15–P19). Pure."""
+"""Planning a pull: where each bucket starts, what is dropped or reset, where the cursor ends (P15–P19). Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -22,15 +22,23 @@ def plan(
     cursor: Mapping[str, Position],
     scope: Iterable[str],
     horizons: Mapping[str, int],
-    resetting: Iterable[str],
+    resetting: Mapping[str, int] | Iterable[str],
 ) -> Plan:
-    """P15 a bucket new to the device starts at nothing; P16 one it may no longer see is dropped; P17 one whose
-    removals were forgotten since its position is reset: read again from nothing, swept at the end."""
-    wanted, under_way = set(scope), set(resetting)
+    """Where each bucket in `scope` is read from.
+
+    P15 a bucket new to the device starts at nothing; P16 one it may no longer see is dropped; P17 one of which removals
+    were forgotten since the device's position is reset: read again from nothing, swept by the device at the end. While
+    a reset is under way its pages stand before the horizon, so there the clock at which it began counts: it starts again
+    only when removals were forgotten since *then*. `resetting` gives these clocks; a bare list claims "just begun".
+    """
+    wanted = set(scope)
+    began = resetting if isinstance(resetting, Mapping) else dict.fromkeys(resetting, None)
     since, reset = dict[str, Position](), list[str]()
     for bucket in sorted(wanted):
-        at = cursor.get(bucket, START)
-        if START < at < (horizons.get(bucket, 0), 0) and bucket not in under_way:
+        at, horizon = cursor.get(bucket, START), (horizons.get(bucket, 0), 0)
+        begun = began.get(bucket)
+        knows = (begun, MAX_SUB) if isinstance(begun, int) else horizon if bucket in began else at
+        if START < at and max(at, knows) < horizon:
             reset.append(bucket)
             at = START
         since[bucket] = at
@@ -40,5 +48,5 @@ def plan(
 def advance(since: Mapping[str, Position], last: Position | None, clock: int) -> dict[str, Position]:
     """P18 the next cursor: a full page ends at its last row, a complete one at this snapshot's clock."""
     if last is None:
-        return {bucket: (clock, MAX_SUB) for bucket in since}
+        return dict.fromkeys(since, (clock, MAX_SUB))
     return {bucket: max(at, last) for bucket, at in since.items()}

@@ -10,3 +10,5 @@ CHUNK_OPS = 50
 MAX_UNACKED = 200
 MAX_PAGE = 500
 UPLOAD_CHUNK_BYTES = 262_144
+MAX_SEQ = 2**53 - 1  # what JavaScript counts to
+MAX_V = 32_767

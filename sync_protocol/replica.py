@@ -1,122 +1,173 @@
-"""The device's half as pure rules over a plain state: record, acknowledge, renumber, take a page, view. No I/O, no clock.
+"""The device's half as pure rules over a plain state: record, acknowledge, renumber, take a page, view. No I/O.
 
-State (all plain JSON): replica, epoch, seq, head, outbox [{op, body, ent}], acked [{op, body, ent, status, clock}],
-base {type:id → {data, ver, as_of, epoch}}, memb {type:id → [buckets]}, cursor, resetting {bucket → [type:id]}.
-Whoever persists it writes each call's whole result in one local transaction (rule P20).
+State (all plain JSON): replica, epoch, next_seq, head, outbox [{op, body, ent, seq, prev}], acked [the same with
+status, reason, clock, epoch], base {type:id → {data, ver, as_of, epoch}}, memb {type:id → [buckets]}, cursor,
+resetting {bucket → {at, seen: [type:id]}}, seen_clock.
+Whoever persists it writes each call's whole result in one local transaction (P20).
 """
 
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from sync_protocol.identity import GENESIS, chain_head, fingerprint
+from sync_protocol.limits import STATUSES
 
 State = dict[str, Any]
-TERMINAL = frozenset(
-    {"applied", "noop", "proposed", "superseded", "redirected", "parked", "blocked", "incident"}
-)
+ATTENTION = frozenset({"parked", "blocked", "incident"})
 
 
 def fresh(replica: str, epoch: str) -> State:
     """State of a device that has just enrolled."""
     return {
-        "replica": replica,
-        "epoch": epoch,
-        "outbox": [],
-        "acked": [],
-        "base": {},
-        "memb": {},
-        "cursor": None,
-        "resetting": {},
-    }
+        "replica": replica, "epoch": epoch, "next_seq": 1, "head": GENESIS, "outbox": [], "acked": [],
+        "base": {}, "memb": {}, "cursor": None, "resetting": {}, "seen_clock": -1,
+    }  # fmt: skip
 
 
-def wire(state: State, limit: int, next_seq: int, head: str) -> list[dict[str, Any]]:
-    """The first `limit` ops of the outbox, numbered from `next_seq` and chained to `head`."""
-    ops = []
-    for n, kept in enumerate(state["outbox"][:limit]):
-        ops.append({"seq": next_seq + n, "prev": head, "body": kept["body"]})
-        head = chain_head(head, state["replica"], next_seq + n, fingerprint(kept["body"]))
-    return ops
+def record(state: State, op_id: str, body: str, ent: str) -> None:
+    """P2, P4: one op at the end of this replica's log; its number and its place in the chain are fixed here.
+
+    Touches `outbox`, `next_seq`, `head` and reads `replica`: a store need load no more.
+    """
+    _append(state, {"op": op_id, "body": body, "ent": ent})
+
+
+def _append(state: State, kept: dict[str, Any]) -> None:
+    kept.update(seq=state["next_seq"], prev=state["head"])
+    state["head"] = chain_head(state["head"], state["replica"], state["next_seq"], fingerprint(kept["body"]))
+    state["next_seq"] += 1
+    state["outbox"].append(kept)
+
+
+def wire(state: State, limit: int) -> list[dict[str, Any]]:
+    """P1: the first `limit` ops of the outbox as they go over the wire, the same bytes at every try."""
+    return [{"seq": k["seq"], "prev": k["prev"], "body": k["body"]} for k in state["outbox"][:limit]]
 
 
 def renumber(state: State, replica: str, epoch: str) -> None:
     """P9: a new replica identity after a fork; the same op ids, from number 1."""
-    state.update(replica=replica, epoch=epoch, next_seq=1, head=GENESIS)
+    waiting = state["outbox"]
+    state.update(replica=replica, epoch=epoch, next_seq=1, head=GENESIS, outbox=[])
+    for kept in waiting:
+        _append(state, kept)
 
 
 def on_epoch(state: State, replica: str, epoch: str) -> None:
-    """P21: the server went back in time: offer again all that is not known to be in a backup, sweep all that is here."""
+    """P21: the server went back in time: offer all again that is not known to be in a backup, sweep what is here.
+
+    What to sweep is derived from what is here, never from the cursor: two resets in a row would lose it.
+    """
     for kept in state["acked"]:
         row = state["base"].get(kept["ent"])
-        if kept["status"] == "applied" and row and row["as_of"] >= kept["clock"]:
+        if kept["status"] == "applied" and row and _contains(row, kept):
             kept["in_base_of"] = row["epoch"]
     state["outbox"] = state["acked"] + state["outbox"]
-    state["acked"] = []
+    state.update(acked=[], seen_clock=-1)
     renumber(state, replica, epoch)
-    state["resetting"] = {bucket: [] for buckets in state["memb"].values() for bucket in buckets}
+    start_over(state)
+
+
+def start_over(state: State) -> None:
+    """P17, P19: forget the cursor, sweep every bucket of which anything is here. The outbox is not touched."""
+    buckets = {bucket for held in state["memb"].values() for bucket in held}
+    state["resetting"] = {bucket: {"at": None, "seen": []} for bucket in sorted(buckets)}
     state["cursor"] = None
 
 
 def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: int) -> None:
-    """P11: only an outcome named by op id frees an op; one that is not durable yet is kept aside (P22)."""
-    by_op = {ack["op"]: ack for ack in acks if ack["status"] in TERMINAL}
+    """P11: only an outcome named by op id frees an op; one that is not durable yet is kept aside (P22).
+
+    An ack of an op that is set aside already (a parked one that a person has decided) replaces its outcome.
+    """
+    by_op = {ack["op"]: ack for ack in acks if ack["status"] in STATUSES}
+    state["acked"] = [_with_outcome(state, k, by_op.get(k["op"])) for k in state["acked"]]
     waiting = []
     for kept in state["outbox"]:
-        ack = by_op.get(kept["op"])
-        if ack is None:
-            waiting.append(kept)
+        if kept["op"] in by_op:
+            state["acked"].append(_with_outcome(state, kept, by_op[kept["op"]]))
         else:
-            state["acked"].append(
-                {**kept, "status": ack["status"], "reason": ack.get("reason"), "clock": ack.get("clock", 0)}
-            )
+            waiting.append(kept)
     state["outbox"] = waiting
     state["acked"] = [k for k in state["acked"] if not _may_go(state, k, durable_clock)]
 
 
+def _with_outcome(state: State, kept: dict[str, Any], ack: Mapping[str, Any] | None) -> dict[str, Any]:
+    if ack is None:
+        return kept
+    return {**kept, "status": ack["status"], "reason": ack.get("reason"), "clock": ack.get("clock") or 0,
+            "epoch": state["epoch"]}  # fmt: skip
+
+
+def _contains(row: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
+    """Whether `row` shows the effect of `kept` already. Clocks compare within one epoch only."""
+    if kept.get("in_base_of") == row["epoch"]:
+        return True
+    return bool(kept.get("epoch") == row["epoch"] and row["as_of"] >= kept["clock"])
+
+
 def _may_go(state: State, kept: Mapping[str, Any], durable_clock: int) -> bool:
+    """P22: decided, in a verified backup, and shown: by its row, or by a complete view without the row."""
+    if kept["status"] in ATTENTION or kept["clock"] > durable_clock:
+        return False
+    if kept["status"] != "applied":
+        return True
     row = state["base"].get(kept["ent"])
-    is_shown = kept["status"] != "applied" or row is None or row["as_of"] >= kept["clock"]
-    return bool(
-        is_shown
-        and kept["clock"] <= durable_clock
-        and kept["status"] not in ("parked", "blocked", "incident")
-    )
+    if row is None:
+        return bool(state.get("seen_clock", -1) >= kept["clock"])
+    return _contains(row, kept) and row["epoch"] == state["epoch"]
+
+
+def resetting(state: State) -> dict[str, int]:
+    """P17: the resets under way and the clock at which each began, for the next pull."""
+    return {bucket: reset["at"] for bucket, reset in state["resetting"].items() if reset["at"] is not None}
+
+
+def unacked(state: State, limit: int) -> list[str]:
+    """P13: ops whose outcome the next page shall tell: those waiting, then those in a person's hands."""
+    waiting = [k["op"] for k in state["outbox"]]
+    return (waiting + [k["op"] for k in state["acked"] if k["status"] in ATTENTION])[:limit]
 
 
 def take_page(state: State, page: Mapping[str, Any]) -> bool:
-    """P18–P20: rows, removals, drops, resets, cursor and acks of one page; returns whether the view is now complete."""
+    """P18–P20: rows, removals, drops, resets, cursor and acks of one page; returns whether the view is complete."""
     for bucket in page["drop"]:
         state["resetting"].pop(bucket, None)
         for key in list(state["memb"]):
             _leave(state, key, bucket)
     for bucket in page["reset"]:
-        state["resetting"][bucket] = []
+        state["resetting"][bucket] = {"at": None, "seen": []}
+    for reset in state["resetting"].values():
+        reset["at"] = page["as_of"] if reset["at"] is None else reset["at"]
     for row in page["rows"]:
         _take_row(state, row, page)
     if page["complete"]:
-        for bucket, marked in state["resetting"].items():
-            for key in [k for k, buckets in state["memb"].items() if bucket in buckets and k not in marked]:
-                _leave(state, key, bucket)
-        state["resetting"] = {}
+        _sweep(state)
+        state["seen_clock"] = page["as_of"]
     state["cursor"] = page["cursor"]
     take_acks(state, page["acks"], page["durable_seq"])
     return bool(page["complete"])
 
 
+def _sweep(state: State) -> None:
+    """P19: what a reset bucket was not seen to hold has left it."""
+    for bucket, reset in state["resetting"].items():
+        seen = set(reset["seen"])
+        for key in [k for k, buckets in state["memb"].items() if bucket in buckets and k not in seen]:
+            _leave(state, key, bucket)
+    state["resetting"] = {}
+
+
 def _take_row(state: State, row: Mapping[str, Any], page: Mapping[str, Any]) -> None:
     key, bucket = f"{row['t']}:{row['id']}", row["b"]
-    marked = state["resetting"].get(bucket)
+    marked = state["resetting"].get(bucket, {"seen": None})["seen"]
     if row["op"] == "remove":
         _leave(state, key, bucket)
         if marked is not None and key in marked:
             marked.remove(key)
         return
     state["base"][key] = {
-        "data": row["data"],
-        "ver": row["ver"],
-        "as_of": page["as_of"],
-        "epoch": page["epoch"],
-    }
+        "data": row["data"], "ver": row["ver"], "as_of": page["as_of"], "epoch": page["epoch"],
+    }  # fmt: skip
     buckets = state["memb"].setdefault(key, [])
     if bucket not in buckets:
         buckets.append(bucket)
@@ -136,12 +187,9 @@ def _leave(state: State, key: str, bucket: str) -> None:
 def overlay(state: State, key: str) -> list[str]:
     """P23: own ops that the row in `base` does not contain yet, in order; each is shown exactly once."""
     row = state["base"].get(key)
-    after = [
-        k
-        for k in state["acked"]
-        if k["ent"] == key and k["status"] == "applied" and row and k["clock"] > row["as_of"]
-    ]
-    mine = [
-        k for k in state["outbox"] if k["ent"] == key and not (row and k.get("in_base_of") == row["epoch"])
-    ]
-    return [k["op"] for k in (*after, *mine)]
+    done = [k for k in state["acked"] if k["ent"] == key and k["status"] == "applied"]
+    mine = [k for k in state["outbox"] if k["ent"] == key]
+    if row is None:
+        return [k["op"] for k in (*done, *mine)]
+    after = [k for k in done if not _contains(row, k)]
+    return [k["op"] for k in (*after, *(k for k in mine if k.get("in_base_of") != row["epoch"]))]

@@ -134,7 +134,7 @@ class FieldClient:
         state = self.store.state()
         request = {
             "proto": PROTO, "replica": state["replica"], "cursor": state["cursor"],
-            "resetting": list(state["resetting"]), "unacked": replica.unacked(state, MAX_UNACKED), "limit": limit,
+            "resetting": replica.resetting(state), "unacked": replica.unacked(state, MAX_UNACKED), "limit": limit,
         }  # fmt: skip
         try:
             page = self.transport.json("POST", f"{BASE}/pull", request)

@@ -26,7 +26,9 @@ class ClientStore:
         self.home = home
         (home / "photos").mkdir(parents=True, exist_ok=True)
         self._is_durable = synchronous != "OFF"
-        self._db = sqlite3.connect(home / "device.db", isolation_level=None, check_same_thread=False, timeout=30)
+        self._db = sqlite3.connect(
+            home / "device.db", isolation_level=None, check_same_thread=False, timeout=30
+        )
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute(f"PRAGMA synchronous={synchronous}")
         for table in TABLES:

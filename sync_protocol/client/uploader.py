@@ -38,7 +38,9 @@ class Uploader:
         """P28: what the server has in whole and in part."""
         there, partial = set[str](), dict[str, str]()
         for n in range(0, len(want), MAX_PAGE):
-            answer = self.transport.json("POST", f"{self._base}/blobs/query", {"want": want[n : n + MAX_PAGE]})
+            answer = self.transport.json(
+                "POST", f"{self._base}/blobs/query", {"want": want[n : n + MAX_PAGE]}
+            )
             there.update(answer["have"])
             partial.update({p["sha256"]: p["url"] for p in answer.get("partial", ()) if p.get("url")})
         return there, partial
@@ -49,7 +51,10 @@ class Uploader:
             try:
                 self._patch(sha, size, place)
             except Refused as refusal:
-                if refusal.status in (HASH_MISMATCH, OFFSET_CONFLICT):  # P30: ask where it stands, go on from there
+                if refusal.status in (
+                    HASH_MISMATCH,
+                    OFFSET_CONFLICT,
+                ):  # P30: ask where it stands, go on from there
                     url = place
                     continue
                 if refusal.status in GONE:
@@ -62,8 +67,12 @@ class Uploader:
         return False
 
     def _create(self, sha: str, size: int, mime: str) -> str:
-        meta = ",".join(f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in (("sha256", sha), ("mime", mime)))
-        got = self._tus("POST", f"{self._base}/blobs", b"", {"Upload-Length": str(size), "Upload-Metadata": meta})
+        meta = ",".join(
+            f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in (("sha256", sha), ("mime", mime))
+        )
+        got = self._tus(
+            "POST", f"{self._base}/blobs", b"", {"Upload-Length": str(size), "Upload-Metadata": meta}
+        )
         url = str(got["Location"])
         self._store.note_url(sha, url)
         return url

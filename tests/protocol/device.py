@@ -1,0 +1,93 @@
+"""A device in memory: the pure rules of `sync_protocol.replica` over a plain dict, and a faulty line to a server.
+
+No HTTP. A fault happens between the server and the device, or inside the device before its one local transaction.
+"""
+
+import copy
+import json
+from typing import Any
+
+from sync_protocol import replica
+from sync_protocol.limits import MAX_UNACKED
+from tests.protocol.memory_server import Crashed, MemoryServer, Refusal
+
+
+class Device:
+    """One installation (示例). `made` counts op ids over all devices of a test."""
+
+    made = 0
+
+    def __init__(self, server: MemoryServer) -> None:
+        registered = server.register()
+        self.state = replica.fresh(registered["replica"], registered["epoch"])
+        self.sent: list[dict[str, Any]] = []
+
+    def clone(self) -> "Device":
+        """The same database on a second phone."""
+        twin = object.__new__(Device)
+        twin.state, twin.sent = copy.deepcopy(self.state), []
+        return twin
+
+    def act(self, verb: str, ent: str, bucket: str = "") -> str:
+        """Record one op."""
+        Device.made += 1
+        op_id = f"op-{Device.made:06}"
+        body = {"op": op_id, "verb": verb, "ent": {"t": "thing", "id": ent}, "args": {"bucket": bucket}}
+        replica.record(self.state, op_id, json.dumps(body), f"thing:{ent}")
+        return op_id
+
+    def push(self, server: MemoryServer, fault: str | None = None, limit: int = 3) -> None:
+        """One push under `fault`: drop_request, crash, lose_response, duplicate or None."""
+        ops = replica.wire(self.state, limit)
+        if not ops or fault == "drop_request":
+            return
+        request = {"epoch": self.state["epoch"], "replica": self.state["replica"], "ops": ops}
+        self.sent.append(copy.deepcopy(request))
+        try:
+            answer = server.push(copy.deepcopy(request), crash=fault == "crash")
+            if fault == "duplicate":
+                answer = server.push(copy.deepcopy(request))
+        except Crashed:
+            return
+        except Refusal as refusal:
+            if fault != "lose_response":
+                self._heal(server, refusal)
+            return
+        if fault != "lose_response":
+            replica.take_acks(self.state, answer["results"], answer["durable_seq"])
+
+    def pull(self, server: MemoryServer, fault: str | None = None) -> bool:
+        """One page under `fault`: drop_request, lose_response (nothing is taken) or None; whether it was the last."""
+        if fault is not None:
+            return False
+        request = {"cursor": self.state["cursor"], "resetting": replica.resetting(self.state),
+                   "unacked": replica.unacked(self.state, MAX_UNACKED)}  # fmt: skip
+        try:
+            page = server.pull(request)
+        except Refusal as refusal:
+            self._heal(server, refusal)
+            return False
+        if page["epoch"] != self.state["epoch"]:
+            self._heal(server, Refusal("epoch_changed"))
+            return False
+        return replica.take_page(self.state, page)
+
+    def _heal(self, server: MemoryServer, refusal: Refusal) -> None:
+        if refusal.code == "cursor_invalid":
+            replica.start_over(self.state)
+            return
+        registered = server.register()
+        step = replica.on_epoch if refusal.code == "epoch_changed" else replica.renumber
+        step(self.state, registered["replica"], registered["epoch"])
+
+    def settle(self, server: MemoryServer) -> None:
+        """Push and pull without faults until nothing is left to do."""
+        for _ in range(60):
+            self.push(server, limit=50)
+            if self.pull(server) and not self.state["outbox"]:
+                return
+
+    def view(self, ent: str) -> list[str] | None:
+        """What the person sees of an entity: the server's row and the own ops it does not hold yet."""
+        row = self.state["base"].get(f"thing:{ent}")
+        return None if row is None else [*row["data"], *replica.overlay(self.state, f"thing:{ent}")]

@@ -1,0 +1,181 @@
+"""A server in memory over the pure functions of the protocol, for the state machine and the traces.
+
+No HTTP, no database: a transaction is a deep copy that replaces the state, or does not. An entity's value is the list
+of the ops that reached it, so that a lost, a doubled and a vanished effect each look different.
+"""
+
+import copy
+import json
+from typing import Any
+
+from sync_protocol import feed
+from sync_protocol.cursor import BadCursor, decode, encode
+from sync_protocol.envelope import Framed, frames
+from sync_protocol.ordering import Forked, Head, take
+
+KEY = b"test-key"
+Message = dict[str, Any]
+
+
+class Refusal(Exception):
+    """A problem answer."""
+
+    def __init__(self, code: str, **extra: Any) -> None:
+        super().__init__(code)
+        self.code, self.extra = code, extra
+
+
+class Crashed(Exception):
+    """The server died before it committed."""
+
+
+class MemoryServer:
+    """One history. `page_size` is small on purpose: pages split transactions."""
+
+    def __init__(self, page_size: int = 3) -> None:
+        self.page_size, self._names = page_size, iter(range(1, 1_000_000))
+        self.scope: set[str] = set()
+        self.data: Message = {
+            "epoch": "e0", "clock": 0, "durable": 0, "log": {}, "replicas": {}, "entities": {}, "feed": {},
+            "horizons": {}, "incidents": [],
+        }  # fmt: skip
+        self.backup()
+
+    def register(self) -> Message:
+        """POST /replicas."""
+        replica = f"r-{next(self._names)}"
+        self.data["replicas"][replica] = Head(replica)
+        return {"replica": replica, "epoch": self.data["epoch"]}
+
+    def push(self, request: Message, crash: bool = False) -> Message:
+        """POST /push: all of it in one transaction. Raises Refusal; Crashed when `crash`, and nothing is kept."""
+        if request["epoch"] != self.data["epoch"]:
+            raise Refusal("epoch_changed", epoch=self.data["epoch"])
+        work = copy.deepcopy(self.data)
+        head = work["replicas"].get(request["replica"])
+        if head is None:
+            raise Refusal("replica_forked", next_seq=1)
+        results = []
+        ops = frames(request["ops"])
+        if any(op.id not in work["log"] for op in ops):
+            work["clock"] += 1
+        changed: list[tuple[str, str, str]] = []
+        for op in ops:
+            results.append(self._take(work, head, op, changed))
+        self._mark(work, changed)
+        if crash:
+            raise Crashed
+        self.data = work
+        return {"epoch": work["epoch"], "results": results, "durable_seq": work["durable"], "stopped": None,
+                "next_seq": head.next_seq, "head": head.head}  # fmt: skip
+
+    def _take(self, work: Message, head: Head, op: Framed, changed: list[tuple[str, str, str]]) -> Message:
+        known = work["log"].get(op.id)
+        try:
+            verdict = take(head, op, known["fp"] if known else None)
+        except Forked:
+            raise Refusal("replica_forked", next_seq=head.next_seq, head=head.head) from None
+        if verdict == "duplicate":
+            return {"op": op.id, "n": op.seq, "status": known["status"], "clock": known["clock"], "dup": True}
+        if verdict == "incident":
+            work["incidents"].append(op.body)
+            return {"op": op.id, "n": op.seq, "status": "incident", "reason": "op_id_reused", "clock": work["clock"]}
+        status = self._apply(work, op, changed)
+        work["log"][op.id] = {"fp": op.fp, "body": op.body, "status": status, "clock": work["clock"],
+                              "replica": head.replica, "seq": op.seq}  # fmt: skip
+        return {"op": op.id, "n": op.seq, "status": status, "clock": work["clock"], "dup": False}
+
+    def _apply(self, work: Message, op: Framed, changed: list[tuple[str, str, str]]) -> str:
+        entity = work["entities"].get(op.ent[1])
+        if op.fault:
+            return "parked"
+        if op.verb == "thing.create":
+            if entity:
+                return "parked"
+            work["entities"][op.ent[1]] = {"bucket": op.args["bucket"], "tags": [op.id], "ver": 1, "gone": False}
+        elif not entity or entity["gone"]:
+            return "parked"
+        else:
+            entity["tags"].append(op.id)
+            entity["ver"] += 1
+        changed.append((work["entities"][op.ent[1]]["bucket"], op.ent[1], "put"))
+        return "applied"
+
+    def _mark(self, work: Message, changed: list[tuple[str, str, str]]) -> None:
+        for sub, (bucket, ent, op) in enumerate(changed):
+            work["feed"][bucket, ent] = (work["clock"], sub, op)
+
+    def desk(self, changes: list[tuple[str, str, str]]) -> None:
+        """One transaction at a desk: (what, entity, bucket or tag) with what = create, append, delete, move."""
+        work = self.data
+        work["clock"] += 1
+        marks: list[tuple[str, str, str]] = []
+        for what, ent, arg in changes:
+            entity = work["entities"].get(ent)
+            if what == "create" and entity is None:
+                work["entities"][ent] = {"bucket": arg, "tags": [f"desk-{ent}"], "ver": 1, "gone": False}
+                marks.append((arg, ent, "put"))
+            elif entity is not None and not entity["gone"] and what != "create":
+                marks += self._desk_change(entity, what, ent, arg)
+        self._mark(work, marks)
+
+    def _desk_change(self, entity: Message, what: str, ent: str, arg: str) -> list[tuple[str, str, str]]:
+        was = entity["bucket"]
+        if what == "move" and arg == was:
+            return []
+        entity["ver"] += 1
+        if what == "append":
+            entity["tags"].append(arg)
+            return [(was, ent, "put")]
+        if what == "delete":
+            entity["gone"] = True
+            return [(was, ent, "remove")]
+        entity["bucket"] = arg
+        return [(arg, ent, "put"), (was, ent, "remove")]
+
+    def compact(self) -> None:
+        """Forget the removals; P17: the horizon moves to the newest one that is forgotten, in the same transaction."""
+        for (bucket, ent), (clock, _, op) in list(self.data["feed"].items()):
+            if op == "remove":
+                del self.data["feed"][bucket, ent]
+                self.data["horizons"][bucket] = max(self.data["horizons"].get(bucket, 0), clock + 1)
+
+    def backup(self) -> None:
+        """A verified backup of what is committed now."""
+        self.data["durable"] = self.data["clock"]
+        self._kept = copy.deepcopy(self.data)
+
+    def restore(self) -> None:
+        """The server goes back in time, and says so: a new epoch (P21)."""
+        self.data = copy.deepcopy(self._kept)
+        self.data["epoch"] = f"e{next(self._names)}"
+
+    def pull(self, request: Message) -> Message:
+        """POST /pull. Raises Refusal."""
+        work, since = self.data, {}
+        if request["cursor"]:
+            try:
+                epoch, since = decode(request["cursor"], KEY)
+            except BadCursor:
+                raise Refusal("cursor_invalid") from None
+            if epoch != work["epoch"]:
+                raise Refusal("epoch_changed", epoch=work["epoch"])
+        plan = feed.plan(since, self.scope, work["horizons"], request["resetting"])
+        found = sorted(
+            (clock, sub, b, ent, op) for (b, ent), (clock, sub, op) in work["feed"].items()
+            if b in plan.since and (clock, sub) > plan.since[b]
+        )  # fmt: skip
+        is_complete, found = len(found) <= self.page_size, found[: self.page_size]
+        upto = feed.advance(plan.since, None if is_complete else found[-1][:2], work["clock"])
+        acks = [{"op": o, "status": work["log"][o]["status"], "clock": work["log"][o]["clock"]}
+                for o in request["unacked"] if o in work["log"]]  # fmt: skip
+        return json.loads(json.dumps({
+            "epoch": work["epoch"], "as_of": work["clock"], "complete": is_complete, "drop": plan.drop,
+            "reset": plan.reset, "rows": [self._row(*row[2:]) for row in found], "acks": acks,
+            "durable_seq": work["durable"], "cursor": encode(work["epoch"], upto, 1, KEY),
+        }))  # fmt: skip
+
+    def _row(self, bucket: str, ent: str, op: str) -> Message:
+        row = {"b": bucket, "t": "thing", "id": ent, "op": op}
+        entity = self.data["entities"][ent]
+        return row if op == "remove" else {**row, "ver": entity["ver"], "data": entity["tags"]}
