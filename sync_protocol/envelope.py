@@ -97,7 +97,7 @@ def _members(op: Framed, body: Mapping[str, Any]) -> str | None:
             setattr(op, name, body[name])
     if not 1 <= op.v <= MAX_V or len(op.verb) > 60 or len(op.actor) > 64:
         return "v, verb or actor are out of bounds"
-    ent = body.get("ent") or {}
+    ent = {} if body.get("ent") is None else body["ent"]
     if not isinstance(ent, dict) or not all(isinstance(ent.get(k, ""), str) for k in ("t", "id")):
         return "ent has the wrong type"
     op.ent = (ent.get("t", ""), ent.get("id", ""))

@@ -35,14 +35,19 @@ def plan(
     began = resetting if isinstance(resetting, Mapping) else dict.fromkeys(resetting, None)
     since, reset = dict[str, Position](), list[str]()
     for bucket in sorted(wanted):
-        at, horizon = cursor.get(bucket, START), (horizons.get(bucket, 0), 0)
+        at, horizon = cursor.get(bucket, START), horizons.get(bucket, 0)
         begun = began.get(bucket)
-        knows = (begun, MAX_SUB) if isinstance(begun, int) else horizon if bucket in began else at
-        if START < at and max(at, knows) < horizon:
+        knows = begun + 1 if isinstance(begun, int) else horizon if bucket in began else 0
+        if START < at and max(_passed(at), knows) < horizon:
             reset.append(bucket)
             at = START
         since[bucket] = at
     return Plan(since, sorted(set(cursor) - wanted), reset)
+
+
+def _passed(at: Position) -> int:
+    """The clock before which everything has been delivered; inside a transaction its own removals may be to come."""
+    return at[0] + 1 if at[1] >= MAX_SUB else at[0]
 
 
 def advance(since: Mapping[str, Position], last: Position | None, clock: int) -> dict[str, Position]:

@@ -1,0 +1,116 @@
+"""Traces that once went wrong somewhere, told step by step over the server in memory. No randomness."""
+
+from sync_protocol import replica
+from tests.protocol.device import Device
+from tests.protocol.memory_server import MemoryServer
+
+HOME = "district:1"
+
+
+def server_and_device(page_size: int = 3) -> tuple[MemoryServer, Device]:
+    server = MemoryServer(page_size)
+    server.scope.add(HOME)
+    return server, Device(server)
+
+
+def test_v9_a_cloned_phone_loses_nothing_and_doubles_nothing() -> None:
+    server, phone = server_and_device()
+    first = phone.act("thing.create", "n0", HOME)
+    twin = phone.clone()
+    second, third = phone.act("thing.note", "n0"), twin.act("thing.note", "n0")
+    phone.push(server)
+    twin.push(server)
+    assert twin.state["replica"] != phone.state["replica"]
+    twin.push(server)
+    assert server.data["entities"]["n0"]["tags"] == [first, second, third]
+    assert len(server.data["log"]) == 3
+
+
+def test_v10_an_op_that_a_restore_took_away_is_offered_again() -> None:
+    server, phone = server_and_device()
+    phone.pull(server)
+    op = phone.act("thing.create", "n0", HOME)
+    phone.push(server)
+    assert [k["op"] for k in phone.state["acked"]] == [op]
+    server.restore()
+    assert op not in server.data["log"]
+    phone.settle(server)
+    assert list(server.data["log"]) == [op]
+    assert server.data["entities"]["n0"]["tags"] == [op]
+
+
+def test_p4_a_lost_push_answer_does_not_fork_the_replica() -> None:
+    server, phone = server_and_device()
+    phone.act("thing.create", "n0", HOME)
+    name = phone.state["replica"]
+    phone.push(server, "lose_response")
+    phone.pull(server)
+    assert phone.state["outbox"] == []
+    phone.act("thing.note", "n0")
+    phone.push(server)
+    assert (phone.state["replica"], phone.state["outbox"]) == (name, [])
+
+
+def test_p17_a_reset_survives_a_compaction_in_its_middle() -> None:
+    server, phone = server_and_device(page_size=2)
+    server.desk([("create", f"e{n}", HOME) for n in range(6)])
+    phone.settle(server)
+    server.desk([("delete", "e5", "")])
+    server.compact()
+    assert phone.pull(server) is False  # the reset begins: e0 and e1 are marked as seen
+    server.desk([("delete", "e0", "")])
+    server.compact()
+    phone.settle(server)
+    assert sorted(phone.state["base"]) == [f"thing:e{n}" for n in (1, 2, 3, 4)]
+
+
+def test_p21_a_page_of_another_history_is_not_taken() -> None:
+    server, phone = server_and_device()
+    server.restore()
+    assert phone.pull(server) is False
+    assert phone.state["epoch"] == server.data["epoch"]
+    assert phone.state["base"] == {}
+
+
+def test_p22_a_created_row_is_not_let_go_before_it_is_shown() -> None:
+    server, phone = server_and_device()
+    phone.pull(server)
+    op = phone.act("thing.create", "n0", HOME)
+    phone.push(server)
+    server.backup()
+    replica.take_acks(phone.state, [], server.data["durable"])
+    assert [k["op"] for k in phone.state["acked"]] == [op]
+    phone.pull(server)
+    assert (phone.state["acked"], phone.view("n0")) == ([], [op])
+
+
+def test_p22_a_parked_op_stays_until_a_person_has_decided() -> None:
+    server, phone = server_and_device()
+    op = phone.act("thing.note", "nowhere")
+    phone.push(server)
+    server.backup()
+    phone.pull(server)
+    assert [k["status"] for k in phone.state["acked"]] == ["parked"]
+    server.data["log"][op]["status"] = "noop"
+    phone.pull(server)
+    assert phone.state["acked"] == []
+
+
+def test_p23_clocks_of_two_histories_are_not_compared() -> None:
+    server, phone = server_and_device()
+    server.desk([("create", "e0", HOME)])
+    server.backup()
+    op = phone.act("thing.note", "e0")
+    phone.push(server)
+    server.desk([("append", "e0", "desk-1")])
+    phone.pull(server)
+    server.restore()
+    for n in range(9):
+        server.desk([("append", "e0", f"desk-{n}")])
+    phone.push(server)
+    late = phone.act("thing.note", "e0")
+    while phone.state["outbox"]:
+        phone.push(server)
+    view = phone.view("e0")
+    assert view is not None
+    assert (view.count(op), view.count(late)) == (1, 1)
