@@ -8,6 +8,7 @@ import orjson
 import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
+from sqlalchemy.exc import OperationalError
 from werkzeug.exceptions import HTTPException
 
 from backend import database
@@ -117,6 +118,9 @@ def _answer_error(fault: Exception) -> Response:
         problem = Problem(
             codes.get(fault.code or 500, "bad_request" if (fault.code or 500) < 500 else "internal")
         )
+    elif isinstance(fault, OperationalError):
+        log.warning("database_trouble", path=request.path, error=repr(fault.orig)[:200])
+        problem = Problem("overloaded", "the database is busy", retry_after_s=3)
     else:
         log.exception("unhandled", path=request.path)
         problem = Problem("internal")

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from flask import Flask
 from sqlalchemy import inspect
+from sqlalchemy.exc import DBAPIError
 
 from backend.errors import Problem
 
@@ -40,6 +41,9 @@ def with_app(command: Callable[..., Any]) -> Callable[..., Any]:
                     f"{problem.code}: {problem.detail or problem.title()} {list(problem.errors) or ''}",
                     err=True,
                 )
+                sys.exit(1)
+            except DBAPIError as fault:
+                click.echo(f"database: {fault.orig}; if it is new, run `python -m backend migrate`", err=True)
                 sys.exit(1)
 
     return run

@@ -55,7 +55,7 @@ def raise_from(session: Session, data: Mapping[str, Any], actor: Actor, now: dat
 
 def act(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`problem.act`: one step of the table, judged against the present state (safe side wins)."""
-    problem = queries.get(session, actor, op.ent_id)
+    problem = queries.hold(session, actor, op.ent_id)
     if problem is None:
         raise Refused("target_missing", "no such problem within your territory")
     base_ver = (op.base or {}).get("ver")
@@ -93,7 +93,7 @@ def act(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 
 def take_assignment(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `responsibility.assigned`: lead department, deadline and state on the problem's own row."""
-    problem = queries.get(session, SYSTEM, data["problem_id"])
+    problem = queries.hold(session, SYSTEM, data["problem_id"])
     assert problem is not None, "assigned a problem that is not there"
     before = problem.state
     problem.department_id = data["lead_department_id"]
@@ -157,7 +157,7 @@ def note_evidence(session: Session, data: Mapping[str, Any], actor: Actor, now: 
     """Reaction to `evidence.changed`: how many photos the problems of this entity still wait for."""
     effect = Effect()
     for problem_id in _problems_of(session, data):
-        problem = queries.get(session, SYSTEM, problem_id)
+        problem = queries.hold(session, SYSTEM, problem_id)
         if problem is None:
             continue
         missing = _missing(session, problem.id)

@@ -15,14 +15,25 @@ def get(session: Session, actor: Actor, problem_id: str) -> Problem | None:
     return session.scalars(visible(Problem, actor).where(where)).first()
 
 
+def hold(session: Session, actor: Actor, problem_id: str) -> Problem | None:
+    """The same, read again and locked until the end of the transaction: whoever changes a problem begins here.
+
+    A photo's arrival and a second report may change one problem at the same moment; neither may undo the other.
+    """
+    where = (Problem.id == problem_id) | (Problem.number == problem_id)
+    held = visible(Problem, actor).where(where).with_for_update().execution_options(populate_existing=True)
+    return session.scalars(held).first()
+
+
 def by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Problem]:
     """Problems with these ids that `actor` may see."""
     return {row.id: row for row in session.scalars(visible(Problem, actor).where(Problem.id.in_(ids)))}
 
 
 def open_by_key(session: Session, actor: Actor, open_key: str) -> Problem | None:
-    """The open problem that a finding with this key belongs to."""
-    return session.scalars(visible(Problem, actor).where(Problem.open_key == open_key)).first()
+    """The open problem that a finding with this key belongs to, locked for the change that follows."""
+    held = visible(Problem, actor).where(Problem.open_key == open_key).with_for_update()
+    return session.scalars(held.execution_options(populate_existing=True)).first()
 
 
 def open_without_site(
@@ -42,7 +53,7 @@ def of_finding(session: Session, actor: Actor, finding_id: str) -> Problem | Non
     report = session.scalars(
         visible(ProblemReport, actor).where(ProblemReport.finding_id == finding_id)
     ).first()
-    return get(session, actor, report.problem_id) if report else None
+    return hold(session, actor, report.problem_id) if report else None
 
 
 def reports(session: Session, actor: Actor, problem_id: str) -> list[ProblemReport]:

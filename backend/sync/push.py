@@ -88,7 +88,17 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
         answer.update(
             epoch=server.epoch, next_seq=replica.next_seq, head=replica.head, durable_seq=server.durable_clock
         )
-    answer["results"] += [_result(op, outcome) for op, outcome in zip(chunk, outcomes, strict=True)]
+    first = {outcome.op_id: n for n, outcome in reversed(list(enumerate(outcomes)))}
+    answer["results"] += [
+        _result(op, outcome, outcome.is_dup or first[outcome.op_id] != n)
+        for n, (op, outcome) in enumerate(zip(chunk, outcomes, strict=True))
+    ]
+
+
+def _touched(op: Framed) -> list[str]:
+    """What an op may change, by name: locked before anything is read, so that a photo that arrives meanwhile waits."""
+    photos = [f"photo:{blob.get('sha256')}" for blob in op.blobs]
+    return [f"{op.ent[0]}:{op.ent[1]}", str(op.args.get("site_id", "")), *photos]
 
 
 def _apply_chunk(
@@ -106,16 +116,10 @@ def _apply_chunk(
                 "replica_forked", extra={"next_seq": replica.next_seq, "head": replica.head}
             ) from None
         outcome = apply(session, _op(framed, replica, actor, now), actor, now, known)
-        known.setdefault(framed.id, (framed.fp, _again(outcome)))
+        known.setdefault(framed.id, (framed.fp, outcome))
         outcomes.append(outcome)
     replica.next_seq, replica.head = head.next_seq, head.head
     return outcomes
-
-
-def _again(outcome: Outcome) -> Outcome:
-    """The same op twice in one push: the second is a duplicate of the first, with the same (later known) clock."""
-    outcome_again = outcome
-    return outcome_again
 
 
 def _op(framed: Framed, replica: Replica, actor: Actor, now: datetime) -> Op:
@@ -126,14 +130,14 @@ def _op(framed: Framed, replica: Replica, actor: Actor, now: datetime) -> Op:
     )  # fmt: skip
 
 
-def _result(op: Framed, outcome: Outcome) -> dict[str, Any]:
+def _result(op: Framed, outcome: Outcome, is_dup: bool) -> dict[str, Any]:
     result = {
         "op": op.id,
         "n": op.seq,
         "status": outcome.status,
         "flags": list(outcome.flags),
         "clock": outcome.clock,
-        "dup": outcome.is_dup,
+        "dup": is_dup,
     }
     optional = {"reason": outcome.reason, "ver": outcome.ver, "detail": outcome.detail}
     return result | {k: v for k, v in optional.items() if v is not None}
