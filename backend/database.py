@@ -108,6 +108,11 @@ class WriteGate:
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
 
+    def close(self) -> None:
+        """Let go of the lock file."""
+        if self._file is not None:
+            self._file.close()
+
     def wal_bytes(self) -> int:
         wal = Path(f"{self._path}-wal")
         return wal.stat().st_size if self._path and wal.exists() else 0
@@ -130,6 +135,15 @@ def init_app(app: Flask, config: Config) -> None:
     with app.app_context():
         if config.is_sqlite:
             prepare_sqlite(db.engine)
+
+
+def close_app(app: Flask) -> None:
+    """Close connections and the lock file of an app that is done (tests make many)."""
+    with app.app_context():
+        db.session.remove()
+        for engine in db.engines.values():
+            engine.dispose()
+    app.extensions["write_gate"].close()
 
 
 def prepare_sqlite(engine: Engine) -> None:

@@ -16,7 +16,7 @@ from backend.accounts import tokens
 from backend.app import create_app
 from backend.cli import is_migrated
 from backend.config import Config
-from backend.database import db, gate, snapshot, transaction
+from backend.database import close_app, db, gate, snapshot, transaction
 from backend.errors import Invalid
 from backend.feed.log import begin_epoch
 from backend.ops.apply import now_utc, submit
@@ -44,6 +44,7 @@ def migrate(config: Config) -> None:
     app = create_app(config)
     with app.app_context(), transaction() as session:
         begin_epoch(session)
+    close_app(app)
 
 
 def load_city(folder: Path) -> dict[str, Any]:

@@ -1,0 +1,41 @@
+# Every command of the project. Needs Python 3.11 and make; nothing else (browser tests: Debian's chromium, see README).
+HOST ?= 127.0.0.1
+PORT ?= 8000
+PY := .venv/bin/python
+export HOST PORT
+
+.PHONY: setup setup-dev run test test-full lint bench lock field-day
+
+setup: .venv/.runtime
+setup-dev: .venv/.dev
+
+.venv/.runtime: requirements.txt
+	test -x $(PY) || python3 -m venv .venv
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	touch $@
+
+.venv/.dev: requirements-dev.txt .venv/.runtime
+	$(PY) -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.txt
+	touch $@
+
+run: setup  ## set up, migrate, load Zibo, play the field day on first start, serve
+	$(PY) -m backend serve --first-start
+
+test: setup-dev  ## all tests that fit into 15 minutes
+	$(PY) -m pytest -m "not slow" -n 2 --dist loadfile
+
+test-full: setup-dev  ## the long ones too
+	$(PY) -m pytest -n 2 --dist loadfile
+
+lint: setup-dev
+	$(PY) -m ruff check . && $(PY) -m ruff format --check backend sync_protocol && $(PY) -m mypy
+
+bench: setup-dev
+	$(PY) -m tests.benchmarks
+
+field-day: setup
+	$(PY) -m backend field-day
+
+lock:  ## compile the pins again, with hashes
+	$(PY) -m uv pip compile --generate-hashes --universal --python-version 3.11 --no-header --quiet requirements.in -o requirements.txt
+	$(PY) -m uv pip compile --generate-hashes --universal --python-version 3.11 --no-header --quiet requirements-dev.in -o requirements-dev.txt
