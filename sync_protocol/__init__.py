@@ -1,4 +1,5 @@
-"""FSP/1, the field sync protocol (PROTOCOL.md), as pure functions: no clock, no randomness, no web, no database.
+"""FSP/1, the field sync protocol (PROTOCOL.md), as pure functions: no clock, no randomness, no web, no
+database.
 
 Only `sync_protocol.client` does input and output.
 """

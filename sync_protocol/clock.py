@@ -1,4 +1,5 @@
-"""What a device's clocks are worth: offset, anchor, estimate with its interval (rule P26). Evidence only, never an order.
+"""What a device's clocks are worth: offset, anchor, estimate with its interval (rule P26). Evidence
+only, never an order.
 
 No clock is read here; all times are integers in milliseconds, server times since 1970 UTC.
 """
@@ -29,7 +30,8 @@ class Estimate:
 
 
 def offset(t0: int, t1: int, t2: int, t3: int) -> tuple[int, int]:
-    """(offset, uncertainty) of one exchange: t0, t3 on the device's monotonic clock, t1, t2 on the server's (RFC 5905)."""
+    """(offset, uncertainty) of one exchange: t0, t3 on the device's monotonic clock, t1, t2 on the
+    server's (RFC 5905)."""
     return ((t1 - t0) + (t2 - t3)) // 2, -(-((t3 - t0) - (t2 - t1)) // 2)
 
 
@@ -40,9 +42,9 @@ def anchor(boot: str, t0: int, t1: int, t2: int, t3: int) -> Anchor:
 
 
 def estimate(at: Anchor | None, boot: str, mono_ms: int, known_after_ms: int, received_ms: int) -> Estimate:
-    """When an op was recorded. Same boot → `anchored` (± uncertainty + 100 ppm of the time since); else only that
-    it lies between the last proof of the server's time (`known_after_ms`) and receipt → `bracketed`. Where the
-    two contradict each other → `suspect`, and the bracket is kept.
+    """When an op was recorded. Same boot → `anchored` (± uncertainty + 100 ppm of the time since); else
+    only that it lies between the last proof of the server's time (`known_after_ms`) and receipt →
+    `bracketed`. Where the two contradict each other → `suspect`, and the bracket is kept.
     """
     middle = (known_after_ms + received_ms) // 2
     bracket = Estimate(middle, known_after_ms, received_ms, "bracketed")

@@ -1,4 +1,5 @@
-"""The cursor: a position per bucket, opaque to devices, signed so that it cannot be made up (rule P14). Pure."""
+"""The cursor: a position per bucket, opaque to devices, signed so that it cannot be made up (rule P14).
+Pure."""
 
 import base64
 import hashlib
@@ -24,7 +25,8 @@ def _sign(raw: bytes, key: bytes) -> bytes:
 
 
 def encode(epoch: str, since: Mapping[str, tuple[int, int]], schema: int, key: bytes) -> str:
-    """Positions `{bucket: (clock, sub)}` of one epoch → text (compact sorted JSON ‖ 16 bytes of HMAC-SHA256)."""
+    """Positions `{bucket: (clock, sub)}` of one epoch → text (compact sorted JSON ‖ 16 bytes of
+    HMAC-SHA256)."""
     body = {"v": 1, "e": epoch, "s": {b: list(p) for b, p in since.items()}, "sc": schema}
     raw = orjson.dumps(body, option=orjson.OPT_SORT_KEYS)
     return _text(raw + _sign(raw, key))

@@ -1,4 +1,5 @@
-"""Reading ops off the wire: the frame strictly, the body tolerantly (it goes into custody whatever it is, P6). Pure."""
+"""Reading ops off the wire: the frame strictly, the body tolerantly (it goes into custody whatever it
+is, P6). Pure."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -8,7 +9,6 @@ import orjson
 
 from sync_protocol.identity import fingerprint
 from sync_protocol.limits import MAX_SEQ, MAX_V
-
 
 HEX = frozenset("0123456789abcdef")
 
@@ -81,13 +81,19 @@ def _is_plain(text: str) -> bool:
 
 
 _KINDS: Mapping[str, tuple[type, ...]] = {
-    "verb": (str,), "v": (int,), "actor": (str,), "base": (dict, type(None)), "args": (dict,), "blobs": (list,),
+    "verb": (str,),
+    "v": (int,),
+    "actor": (str,),
+    "base": (dict, type(None)),
+    "args": (dict,),
+    "blobs": (list,),
     "at": (dict,),
-}  # fmt: skip
+}
 
 
 def _members(op: Framed, body: Mapping[str, Any]) -> str | None:
-    """Copy the members over; returns why the op cannot be judged, or None. Nothing that a database refuses passes."""
+    """Copy the members over; returns why the op cannot be judged, or None. Nothing that a database
+    refuses passes."""
     if "\\u0000" in op.body and _has_nul(body):
         return "a text holds NUL"
     for name, kinds in _KINDS.items():

@@ -1,4 +1,5 @@
-"""Planning a pull: where each bucket starts, what is dropped or reset, where the cursor ends (P15–P19). Pure."""
+"""Planning a pull: where each bucket starts, what is dropped or reset, where the cursor ends (P15–P19).
+Pure."""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
@@ -26,10 +27,11 @@ def plan(
 ) -> Plan:
     """Where each bucket in `scope` is read from.
 
-    P15 a bucket new to the device starts at nothing; P16 one it may no longer see is dropped; P17 one of which removals
-    were forgotten since the device's position is reset: read again from nothing, swept by the device at the end. While
-    a reset is under way its pages stand before the horizon, so there the clock at which it began counts: it starts again
-    only when removals were forgotten since *then*. `resetting` gives these clocks; a bare list claims "just begun".
+    P15 a bucket new to the device starts at nothing; P16 one it may no longer see is dropped; P17 one
+    of which removals were forgotten since the device's position is reset: read again from nothing,
+    swept by the device at the end. While a reset is under way its pages stand before the horizon, so
+    there the clock at which it began counts: it starts again only when removals were forgotten since
+    *then*. `resetting` gives these clocks; a bare list claims "just begun".
     """
     wanted = set(scope)
     began = resetting if isinstance(resetting, Mapping) else dict.fromkeys(resetting, None)
@@ -38,7 +40,7 @@ def plan(
         at, horizon = cursor.get(bucket, START), horizons.get(bucket, 0)
         begun = began.get(bucket)
         knows = begun + 1 if isinstance(begun, int) else horizon if bucket in began else 0
-        if START < at and max(_passed(at), knows) < horizon:
+        if at > START and max(_passed(at), knows) < horizon:
             reset.append(bucket)
             at = START
         since[bucket] = at
@@ -46,7 +48,8 @@ def plan(
 
 
 def _passed(at: Position) -> int:
-    """The clock before which everything has been delivered; inside a transaction its own removals may be to come."""
+    """The clock before which everything has been delivered; inside a transaction its own removals may
+    be to come."""
     return at[0] + 1 if at[1] >= MAX_SUB else at[0]
 
 

@@ -1,4 +1,5 @@
-"""Names of things: op ids, fingerprints, the chain of a replica. Pure; time and random bytes come in (rules P2–P4)."""
+"""Names of things: op ids, fingerprints, the chain of a replica. Pure; time and random bytes come in
+(rules P2–P4)."""
 
 import hashlib
 

@@ -1,4 +1,5 @@
-"""Three-way merge of edited fields: an edit carries what its author saw (`was`) and what it set (`now`) (rule P25). Pure.
+"""Three-way merge of edited fields: an edit carries what its author saw (`was`) and what it set (`now`)
+(rule P25). Pure.
 
 No clock decides anything here (D8), and no overridden value is lost: it comes back as a conflict.
 """
@@ -12,7 +13,8 @@ POLICIES = ("server", "device", "union", "max", "manual")
 
 @dataclass(frozen=True, slots=True)
 class Conflict:
-    """A field that both sides changed differently: what it was, what the server has, what the device wanted."""
+    """A field that both sides changed differently: what it was, what the server has, what the device
+    wanted."""
 
     field: str
     was: Any
@@ -32,10 +34,11 @@ class Merged:
 def merge(
     theirs: Mapping[str, Any], edits: Mapping[str, Mapping[str, Any]], policies: Mapping[str, str]
 ) -> Merged:
-    """Apply `edits` {field: {was, now}} to the present state `theirs`; a field without a policy keeps the server's.
+    """Apply `edits` {field: {was, now}} to the present state `theirs`; a field without a policy keeps
+    the server's.
 
-    Untouched since the device saw it → taken; already so → nothing; else the policy decides and a conflict is noted.
-    Raises ValueError for a policy that is not in POLICIES.
+    Untouched since the device saw it → taken; already so → nothing; else the policy decides and a
+    conflict is noted. Raises ValueError for a policy that is not in POLICIES.
     """
     merged = Merged()
     for name, edit in sorted(edits.items()):

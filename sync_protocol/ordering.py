@@ -21,15 +21,16 @@ class Head:
 
 
 class Forked(Exception):
-    """P9: the op does not extend this replica's log: a clone or a restored phone. It registers anew, keeping op ids."""
+    """P9: the op does not extend this replica's log: a clone or a restored phone. It registers anew,
+    keeping op ids."""
 
 
 def take(head: Head, op: Framed, known_fp: str | None) -> str:
     """Judge the next op of a push and advance the head: `duplicate`, `incident` or `new`. Raises Forked.
 
-    P7 a known op with the same fingerprint is a duplicate, whatever its sequence number; P8 one that sits exactly at
-    the next number advances the log (that is how a renumbered replica catches up); P10 a known id with another
-    content is an incident, and advances likewise.
+    P7 a known op with the same fingerprint is a duplicate, whatever its sequence number; P8 one that
+    sits exactly at the next number advances the log (that is how a renumbered replica catches up); P10
+    a known id with another content is an incident, and advances likewise.
     """
     extends = op.seq == head.next_seq and op.prev == head.head
     if known_fp is not None:

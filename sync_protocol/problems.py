@@ -1,4 +1,5 @@
-"""The problem codes of the wire and what a device makes of each (PROTOCOL.md, error table). Data only, no HTTP."""
+"""The problem codes of the wire and what a device makes of each (PROTOCOL.md, error table). Data only,
+no HTTP."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -28,4 +29,5 @@ PROBLEMS: Mapping[str, ProblemCode] = {
     "rate_limited": ProblemCode(429, True, "wait"),
     "overloaded": ProblemCode(503, True, "wait"),
 }
-"""Reactions: `wait` keeps everything and comes back after Retry-After; none of them ever empties an outbox (P12)."""
+"""Reactions: `wait` keeps everything and comes back after Retry-After; none of them ever empties an
+outbox (P12)."""

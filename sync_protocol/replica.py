@@ -1,8 +1,9 @@
-"""The device's half as pure rules over a plain state: record, acknowledge, renumber, take a page, view. No I/O.
+"""The device's half as pure rules over a plain state: record, acknowledge, renumber, take a page, view.
+No I/O.
 
-State (all plain JSON): replica, epoch, next_seq, head, outbox [{op, body, ent, seq, prev}], acked [the same with
-status, reason, clock, epoch], base {type:id → {data, ver, as_of, epoch}}, memb {type:id → [buckets]}, cursor,
-resetting {bucket → {at, seen: [type:id]}}, seen_clock.
+State (all plain JSON): replica, epoch, next_seq, head, outbox [{op, body, ent, seq, prev}], acked [the
+same with status, reason, clock, epoch], base {type:id → {data, ver, as_of, epoch}}, memb {type:id →
+[buckets]}, cursor, resetting {bucket → {at, seen: [type:id]}}, seen_clock.
 Whoever persists it writes each call's whole result in one local transaction (P20).
 """
 
@@ -53,7 +54,8 @@ def renumber(state: State, replica: str, epoch: str) -> None:
 
 
 def on_epoch(state: State, replica: str, epoch: str) -> None:
-    """P21: the server went back in time: offer all again that is not known to be in a backup, sweep what is here.
+    """P21: the server went back in time: offer all again that is not known to be in a backup, sweep
+    what is here.
 
     What to sweep is derived from what is here, never from the cursor: two resets in a row would lose it.
     """
@@ -68,7 +70,8 @@ def on_epoch(state: State, replica: str, epoch: str) -> None:
 
 
 def start_over(state: State) -> None:
-    """P17, P19: forget the cursor, sweep every bucket of which anything is here. The outbox is not touched."""
+    """P17, P19: forget the cursor, sweep every bucket of which anything is here. The outbox is not
+    touched."""
     buckets = {bucket for held in state["memb"].values() for bucket in held}
     state["resetting"] = {bucket: {"at": None, "seen": []} for bucket in sorted(buckets)}
     state["cursor"] = None
@@ -129,7 +132,8 @@ def unacked(state: State, limit: int) -> list[str]:
 
 
 def take_page(state: State, page: Mapping[str, Any]) -> bool:
-    """P18–P20: rows, removals, drops, resets, cursor and acks of one page; returns whether the view is complete."""
+    """P18–P20: rows, removals, drops, resets, cursor and acks of one page; returns whether the view is
+    complete."""
     for bucket in page["drop"]:
         state["resetting"].pop(bucket, None)
         for key in list(state["memb"]):

@@ -1,6 +1,8 @@
-"""What an intent comes to when the world has moved on since its author looked (rule P24). Pure; no states are named here.
+"""What an intent comes to when the world has moved on since its author looked (rule P24). Pure; no
+states are named here.
 
-The states themselves are the product's (`problems/rules.py`); this is the order in which the questions are asked.
+The states themselves are the product's (`problems/rules.py`); this is the order in which the questions
+are asked.
 """
 
 from dataclasses import dataclass
@@ -30,10 +32,11 @@ class Verdict:
 
 
 def decide(at: Situation) -> Verdict:
-    """Judge an intent. A claim about the world (fixed, dangerous) is never refused outright: a person looks at it.
+    """Judge an intent. A claim about the world (fixed, dangerous) is never refused outright: a person
+    looks at it.
 
-    `needs_fresh_base`: an action that only holds for what its author saw (closing), which therefore yields to any
-    later change; the safe side wins.
+    `needs_fresh_base`: an action that only holds for what its author saw (closing), which therefore
+    yields to any later change; the safe side wins.
     """
     if at.is_merged_elsewhere:
         return Verdict("redirected")

@@ -1,4 +1,5 @@
-"""The reference client: enrol, record offline, push, upload, pull. The library that tests and the field day drive."""
+"""The reference client: enrol, record offline, push, upload, pull. The library that tests and the field
+day drive."""
 
 import random
 import secrets
@@ -21,16 +22,28 @@ from sync_protocol.problems import PROBLEMS
 BASE = "/sync/v1"
 LOG = ("outbox", "acked", "next_seq", "head", "replica", "epoch")  # what recording and pushing touch
 MIMES = {
-    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp", ".heic": "image/heic",
-}  # fmt: skip
+    ".jpg": "image/jpeg",
+    ".jpeg": "image/jpeg",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".heic": "image/heic",
+}
 
 
 class FieldClient:
-    """One installation. Nothing it recorded is ever deleted before the server says that it is durable there."""
+    """One installation. Nothing it recorded is ever deleted before the server says that it is durable
+    there."""
 
-    def __init__(self, home: Path, base_url: str, now: Callable[[], datetime] | None = None, synchronous: str = "FULL",
-                 chunk_bytes: int = UPLOAD_CHUNK_BYTES, timeout_s: float = 30.0,
-                 transport: Transport | None = None) -> None:  # fmt: skip
+    def __init__(
+        self,
+        home: Path,
+        base_url: str,
+        now: Callable[[], datetime] | None = None,
+        synchronous: str = "FULL",
+        chunk_bytes: int = UPLOAD_CHUNK_BYTES,
+        timeout_s: float = 30.0,
+        transport: Transport | None = None,
+    ) -> None:
         self.store = ClientStore(home, synchronous)
         self.transport = transport or Transport(base_url, timeout_s)
         self.transport.token = self.store.state("token").get("token", "")
@@ -45,7 +58,8 @@ class FieldClient:
         return {**self._counts, **self.uploader.sent}
 
     def enrol(self, code: str, install_id: str, app: str = "reference/1") -> dict[str, Any]:
-        """Redeem a one-time code; returns the server's answer. An installation enrols once: what it holds stays."""
+        """Redeem a one-time code; returns the server's answer. An installation enrols once: what it
+        holds stays."""
         if self.store.state("replica"):
             raise ValueError("this installation is enrolled already")
         answer = self.transport.json(
@@ -57,17 +71,31 @@ class FieldClient:
         self.transport.token = answer["token"]
         return answer
 
-    def record(self, verb: str, ent: tuple[str, str], args: Mapping[str, Any], photos: Sequence[Path] = (),
-               base: Mapping[str, Any] | None = None) -> str:  # fmt: skip
-        """Write one op; durable on this device when it returns (P2). `photos` are copied and hashed first."""
+    def record(
+        self,
+        verb: str,
+        ent: tuple[str, str],
+        args: Mapping[str, Any],
+        photos: Sequence[Path] = (),
+        base: Mapping[str, Any] | None = None,
+    ) -> str:
+        """Write one op; durable on this device when it returns (P2). `photos` are copied and hashed
+        first."""
         blobs = [self._keep(path) for path in photos]
         op_id = uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10))
         at = {"wall": self._now().isoformat(), "mono": time.monotonic_ns() // 1_000_000, "boot": self._boot}
         with self.store.change("actor", "outbox", "next_seq", "head", "replica") as state:
             body = {
-                "op": op_id, "verb": verb, "v": 1, "actor": state["actor"], "ent": {"t": ent[0], "id": ent[1]},
-                "base": base, "args": args, "blobs": blobs, "at": at,
-            }  # fmt: skip
+                "op": op_id,
+                "verb": verb,
+                "v": 1,
+                "actor": state["actor"],
+                "ent": {"t": ent[0], "id": ent[1]},
+                "base": base,
+                "args": args,
+                "blobs": blobs,
+                "at": at,
+            }
             replica.record(state, op_id, orjson.dumps(body).decode(), f"{ent[0]}:{ent[1]}")
         return op_id
 
@@ -77,7 +105,8 @@ class FieldClient:
         return {"sha256": sha256, "size": size, "mime": mime}
 
     def push(self, limit: int = 100) -> bool:
-        """Offer the head of the outbox; True when it is empty. Heals forks and epochs by itself (P9, P21)."""
+        """Offer the head of the outbox; True when it is empty. Heals forks and epochs by itself (P9,
+        P21)."""
         state = self.store.state(*LOG)
         ops = replica.wire(state, limit)
         if not ops:
@@ -104,7 +133,8 @@ class FieldClient:
         return is_empty
 
     def _heal(self, refusal: Refused) -> bool:
-        """Do what the problem code asks for; False: ask again. Raises the refusal where only a person can help."""
+        """Do what the problem code asks for; False: ask again. Raises the refusal where only a person
+        can help."""
         if refusal.code == "replica_forked":
             self._register(replica.renumber)
         elif refusal.code == "epoch_changed":
@@ -120,7 +150,8 @@ class FieldClient:
         return False
 
     def _register(self, step: Callable[[replica.State, str, str], None]) -> None:
-        """A new replica identity. The nonce is kept until the answer has arrived, so a lost one costs nothing (P9)."""
+        """A new replica identity. The nonce is kept until the answer has arrived, so a lost one costs
+        nothing (P9)."""
         with self.store.change("install_id", "nonce") as state:
             state["nonce"] = state.get("nonce") or secrets.token_hex(8)
             request = {"install_id": state["install_id"], "nonce": state["nonce"]}
@@ -133,9 +164,13 @@ class FieldClient:
         """Take one page; True when the view is complete. A page of another epoch is not taken (P21)."""
         state = self.store.state()
         request = {
-            "proto": PROTO, "replica": state["replica"], "cursor": state["cursor"],
-            "resetting": replica.resetting(state), "unacked": replica.unacked(state, MAX_UNACKED), "limit": limit,
-        }  # fmt: skip
+            "proto": PROTO,
+            "replica": state["replica"],
+            "cursor": state["cursor"],
+            "resetting": replica.resetting(state),
+            "unacked": replica.unacked(state, MAX_UNACKED),
+            "limit": limit,
+        }
         try:
             page = self.transport.json("POST", f"{BASE}/pull", request)
         except Refused as refusal:
@@ -146,13 +181,15 @@ class FieldClient:
             return replica.take_page(kept, page)
 
     def upload(self) -> int:
-        """Bring every waiting photo to the server, from the byte where it stopped; returns how many still wait."""
+        """Bring every waiting photo to the server, from the byte where it stopped; returns how many
+        still wait."""
         return self.uploader.run() if self.store.waiting() else 0
 
     def sync(
         self, tries: int = 12, wait: Callable[[float], None] = time.sleep, jitter: random.Random | None = None
     ) -> bool:
-        """Ops → photos → pull, with full-jitter backoff; True when everything is over and the view complete."""
+        """Ops → photos → pull, with full-jitter backoff; True when everything is over and the view
+        complete."""
         dice = jitter or random.Random()
         for attempt in range(tries):
             try:

@@ -1,4 +1,5 @@
-"""The reference client's database: one SQLite file, durable before `record` returns. State and photos, no decisions."""
+"""The reference client's database: one SQLite file, durable before `record` returns. State and photos,
+no decisions."""
 
 import hashlib
 import os
@@ -12,12 +13,14 @@ import orjson
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS state (k TEXT PRIMARY KEY, v BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS photos (sha256 TEXT PRIMARY KEY, size INT, mime TEXT, url TEXT, done INT DEFAULT 0)",
+    "CREATE TABLE IF NOT EXISTS photos"
+    " (sha256 TEXT PRIMARY KEY, size INT, mime TEXT, url TEXT, done INT DEFAULT 0)",
 )
 
 
 class ClientStore:
-    """The replica's state, one row a member (recording rewrites the outbox, not the map), and the photos that wait.
+    """The replica's state, one row a member (recording rewrites the outbox, not the map), and the
+    photos that wait.
 
     `synchronous` FULL is what a field device needs; OFF only for crowds of simulated devices.
     """
@@ -36,7 +39,8 @@ class ClientStore:
 
     @contextmanager
     def change(self, *members: str) -> Iterator[dict[str, Any]]:
-        """The state (or only its `members`), to be altered; what changed is written in one transaction, or nothing."""
+        """The state (or only its `members`), to be altered; what changed is written in one transaction,
+        or nothing."""
         self._db.execute("BEGIN IMMEDIATE")
         try:
             before = self._load(members)
@@ -86,7 +90,8 @@ class ClientStore:
         return self.home / "photos" / sha256
 
     def waiting(self) -> list[tuple[str, int, str, str | None]]:
-        """(sha256, size, mime, upload url) of photos that the server has not acknowledged, smallest first."""
+        """(sha256, size, mime, upload url) of photos that the server has not acknowledged, smallest
+        first."""
         return self._db.execute(
             "SELECT sha256, size, mime, url FROM photos WHERE done = 0 ORDER BY size, sha256"
         ).fetchall()

@@ -1,4 +1,5 @@
-"""HTTP of the reference client, with the standard library. Every doubt is `Offline`: nothing local changes then."""
+"""HTTP of the reference client, with the standard library. Every doubt is `Offline`: nothing local
+changes then."""
 
 import gzip
 import http.client

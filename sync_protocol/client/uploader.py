@@ -1,4 +1,5 @@
-"""Bringing photos to the server with tus 1.0.0: ask first, resume at the byte, believe the whole file's hash alone.
+"""Bringing photos to the server with tus 1.0.0: ask first, resume at the byte, believe the whole file's
+hash alone.
 
 Ops never wait for photos and photos never wait for ops (D10, rules P28–P30).
 """

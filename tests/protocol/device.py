@@ -1,6 +1,8 @@
-"""A device in memory: the pure rules of `sync_protocol.replica` over a plain dict, and a faulty line to a server.
+"""A device in memory: the pure rules of `sync_protocol.replica` over a plain dict, and a faulty line to
+a server.
 
-No HTTP. A fault happens between the server and the device, or inside the device before its one local transaction.
+No HTTP. A fault happens between the server and the device, or inside the device before its one local
+transaction.
 """
 
 import copy
@@ -57,7 +59,8 @@ class Device:
             replica.take_acks(self.state, answer["results"], answer["durable_seq"])
 
     def pull(self, server: MemoryServer, fault: str | None = None) -> bool:
-        """One page under `fault`: drop_request, lose_response (nothing is taken) or None; whether it was the last."""
+        """One page under `fault`: drop_request, lose_response (nothing is taken) or None; whether it
+        was the last."""
         if fault is not None:
             return False
         request = {"cursor": self.state["cursor"], "resetting": replica.resetting(self.state),

@@ -1,7 +1,8 @@
 """A server in memory over the pure functions of the protocol, for the state machine and the traces.
 
-No HTTP, no database: a transaction is a deep copy that replaces the state, or does not. An entity's value is the list
-of the ops that reached it, so that a lost, a doubled and a vanished effect each look different.
+No HTTP, no database: a transaction is a deep copy that replaces the state, or does not. An entity's
+value is the list of the ops that reached it, so that a lost, a doubled and a vanished effect each look
+different.
 """
 
 import copy
@@ -48,7 +49,8 @@ class MemoryServer:
         return {"replica": replica, "epoch": self.data["epoch"]}
 
     def push(self, request: Message, crash: bool = False) -> Message:
-        """POST /push: all of it in one transaction. Raises Refusal; Crashed when `crash`, and nothing is kept."""
+        """POST /push: all of it in one transaction. Raises Refusal; Crashed when `crash`, and nothing
+        is kept."""
         if request["epoch"] != self.data["epoch"]:
             raise Refusal("epoch_changed", epoch=self.data["epoch"])
         work = copy.deepcopy(self.data)
@@ -79,7 +81,13 @@ class MemoryServer:
             return {"op": op.id, "n": op.seq, "status": known["status"], "clock": known["clock"], "dup": True}
         if verdict == "incident":
             work["incidents"].append(op.body)
-            return {"op": op.id, "n": op.seq, "status": "incident", "reason": "op_id_reused", "clock": work["clock"]}
+            return {
+                "op": op.id,
+                "n": op.seq,
+                "status": "incident",
+                "reason": "op_id_reused",
+                "clock": work["clock"],
+            }
         status = self._apply(work, op, changed)
         work["log"][op.id] = {"fp": op.fp, "body": op.body, "status": status, "clock": work["clock"],
                               "replica": head.replica, "seq": op.seq}  # fmt: skip
@@ -92,7 +100,12 @@ class MemoryServer:
         if op.verb == "thing.create":
             if entity:
                 return "parked"
-            work["entities"][op.ent[1]] = {"bucket": op.args["bucket"], "tags": [op.id], "ver": 1, "gone": False}
+            work["entities"][op.ent[1]] = {
+                "bucket": op.args["bucket"],
+                "tags": [op.id],
+                "ver": 1,
+                "gone": False,
+            }
         elif not entity or entity["gone"]:
             return "parked"
         else:
@@ -106,7 +119,8 @@ class MemoryServer:
             work["feed"][bucket, ent] = (work["clock"], sub, op)
 
     def desk(self, changes: list[tuple[str, str, str]]) -> None:
-        """One transaction at a desk: (what, entity, bucket or tag) with what = create, append, delete, move."""
+        """One transaction at a desk: (what, entity, bucket or tag) with what = create, append, delete,
+        move."""
         work = self.data
         work["clock"] += 1
         marks: list[tuple[str, str, str]] = []
@@ -134,7 +148,8 @@ class MemoryServer:
         return [(arg, ent, "put"), (was, ent, "remove")]
 
     def compact(self) -> None:
-        """Forget the removals; P17: the horizon moves to the newest one that is forgotten, in the same transaction."""
+        """Forget the removals; P17: the horizon moves to the newest one that is forgotten, in the same
+        transaction."""
         for (bucket, ent), (clock, _, op) in list(self.data["feed"].items()):
             if op == "remove":
                 del self.data["feed"][bucket, ent]

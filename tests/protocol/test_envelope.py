@@ -22,34 +22,76 @@ def text(**members: Any) -> str:
 
 
 def test_p1_a_readable_op_keeps_its_members() -> None:
-    op = frame(wire(text(v=2, actor="u-1", ent={"t": "site", "id": "s1"}, args={"备注": "无"}, base={"ver": 7})))
+    op = frame(
+        wire(text(v=2, actor="u-1", ent={"t": "site", "id": "s1"}, args={"备注": "无"}, base={"ver": 7}))
+    )
     assert (op.fault, op.id, op.verb, op.v, op.actor) == (None, OP, "inspection.submit", 2, "u-1")
     assert (op.ent, op.args, op.base) == (("site", "s1"), {"备注": "无"}, {"ver": 7})
 
 
-@pytest.mark.parametrize("raw", [
-    None, [], {}, {"seq": 1, "prev": GENESIS}, wire("{}", urgent=True), wire("{}", seq=0), wire("{}", seq=True),
-    wire("{}", seq="1"), wire("{}", seq=2**53), wire("{}", prev="0" * 63), wire("{}", prev="G" * 64),
-    wire("a\0b"), wire("\ud800"),
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "raw",
+    [
+        None,
+        [],
+        {},
+        {"seq": 1, "prev": GENESIS},
+        wire("{}", urgent=True),
+        wire("{}", seq=0),
+        wire("{}", seq=True),
+        wire("{}", seq="1"),
+        wire("{}", seq=2**53),
+        wire("{}", prev="0" * 63),
+        wire("{}", prev="G" * 64),
+        wire("a\0b"),
+        wire("\ud800"),
+    ],
+)
 def test_p5_a_bad_frame_is_refused_whole(raw: Any) -> None:
     with pytest.raises(BadFrame):
         frames([raw])
 
 
-@pytest.mark.parametrize("body", ["", "no", "[]", "{}", '{"op":"short","verb":"x"}', '{"op":"fp:12345678","verb":"x"}',
-                                  '{"verb":"x"}', f'{{"op":"{OP}"}}', '{"op":12345678,"verb":"x"}'])  # fmt: skip
+@pytest.mark.parametrize(
+    "body",
+    [
+        "",
+        "no",
+        "[]",
+        "{}",
+        '{"op":"short","verb":"x"}',
+        '{"op":"fp:12345678","verb":"x"}',
+        '{"verb":"x"}',
+        f'{{"op":"{OP}"}}',
+        '{"op":12345678,"verb":"x"}',
+    ],
+)
 def test_p6_an_unreadable_body_is_kept_under_its_fingerprint(body: str) -> None:
     op = frame(wire(body))
     assert op.fault is not None
     assert op.id == f"fp:{fingerprint(body)[:32]}"
 
 
-@pytest.mark.parametrize("members", [
-    {"v": True}, {"v": 0}, {"v": 2**40}, {"verb": "x" * 61}, {"actor": "u" * 65}, {"args": []}, {"base": 7},
-    {"ent": {"t": 1}}, {"ent": {"t": "t", "id": "x" * 101}}, {"ent": []}, {"blobs": [1]}, {"blobs": [{"sha256": "x"}]},
-    {"args": {"remark": "a\0b"}}, {"args": {"list": [{"a\0": 1}]}}, {"at": "now"},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"v": True},
+        {"v": 0},
+        {"v": 2**40},
+        {"verb": "x" * 61},
+        {"actor": "u" * 65},
+        {"args": []},
+        {"base": 7},
+        {"ent": {"t": 1}},
+        {"ent": {"t": "t", "id": "x" * 101}},
+        {"ent": []},
+        {"blobs": [1]},
+        {"blobs": [{"sha256": "x"}]},
+        {"args": {"remark": "a\0b"}},
+        {"args": {"list": [{"a\0": 1}]}},
+        {"at": "now"},
+    ],
+)
 def test_p6_a_body_that_a_database_cannot_hold_is_parked_under_its_own_id(members: dict[str, Any]) -> None:
     op = frame(wire(text(**members)))
     assert op.id == OP

@@ -1,4 +1,5 @@
-"""The model as a state machine: faults, clones, restores, compaction, scope changes; then peace, then the laws I1–I5, I8.
+"""The model as a state machine: faults, clones, restores, compaction, scope changes; then peace, then
+the laws I1–I5, I8.
 
 The read-your-writes law (I4) is checked after every step.
 """
@@ -76,7 +77,11 @@ class Field(RuleBasedStateMachine):
             if self.device(n).pull(self.server):
                 return
 
-    @rule(ent=st.sampled_from(ENTITIES), bucket=st.sampled_from(BUCKETS), what=st.sampled_from(["create", "move"]))
+    @rule(
+        ent=st.sampled_from(ENTITIES),
+        bucket=st.sampled_from(BUCKETS),
+        what=st.sampled_from(["create", "move"]),
+    )
     def desk_place(self, ent: str, bucket: str, what: str) -> None:
         self.server.desk([(what, ent, bucket)])
 
@@ -135,7 +140,9 @@ class Field(RuleBasedStateMachine):
                  if not e["gone"] and e["bucket"] in self.server.scope}  # fmt: skip
         for device in self.devices:
             assert not device.state["outbox"], "an op is stuck"
-            assert {key: row["data"] for key, row in device.state["base"].items()} == truth, "a device diverged"
+            assert {key: row["data"] for key, row in device.state["base"].items()} == truth, (
+                "a device diverged"
+            )
 
 
 TestField = Field.TestCase

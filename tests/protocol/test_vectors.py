@@ -1,4 +1,5 @@
-"""The vectors of `sync_protocol/vectors`, which every implementation runs. No values of their own are kept here."""
+"""The vectors of `sync_protocol/vectors`, which every implementation runs. No values of their own are
+kept here."""
 
 import hashlib
 import json
