@@ -78,7 +78,8 @@ def start_over(state: State) -> None:
 
 
 def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: int) -> None:
-    """P11: only an outcome named by op id frees an op; one that is not durable yet is kept aside (P22).
+    """P11: only an outcome named by op id (or, P6, by fingerprint) frees an op; one that is not durable
+    yet is kept aside (P22).
 
     An ack of an op that is set aside already (a parked one that a person has decided) replaces its outcome.
     """
@@ -86,8 +87,9 @@ def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: in
     state["acked"] = [_with_outcome(state, k, by_op.get(k["op"])) for k in state["acked"]]
     waiting = []
     for kept in state["outbox"]:
-        if kept["op"] in by_op:
-            state["acked"].append(_with_outcome(state, kept, by_op[kept["op"]]))
+        ack = by_op.get(kept["op"]) or by_op.get(f"fp:{fingerprint(kept['body'])[:32]}")
+        if ack:
+            state["acked"].append(_with_outcome(state, kept, ack))
         else:
             waiting.append(kept)
     state["outbox"] = waiting

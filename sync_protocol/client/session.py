@@ -119,7 +119,7 @@ class FieldClient:
         try:
             answer = self.transport.json("POST", f"{BASE}/push", request)
         except Refused as refusal:
-            if refusal.code == "too_large" and len(ops) > 1:
+            if refusal.code in ("too_large", "bad_frame") and len(ops) > 1:
                 return self.push(len(ops) // 2)
             return self._heal(refusal)
         if answer["epoch"] != state["epoch"]:

@@ -4,10 +4,20 @@ changes then."""
 import gzip
 import http.client
 import json
+import math
+import zlib
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
+from sync_protocol.client.answers import fault_of
+
 TIMEOUT_S = 30.0
+READ_BYTES = 65_536
+MAX_ANSWER_BYTES = 64 * 1024 * 1024  # far above any page; a line that never ends must not fill the phone
+MAX_WAIT_S = 3600.0
+BUSY = (429, 503)
+GZIP_WINDOW = 31  # zlib's name for "gzip header and trailer"
 
 
 class Offline(Exception):
@@ -30,6 +40,18 @@ class Refused(Exception):
         self.status, self.code, self.problem = status, str(problem.get("code")), problem
 
 
+def wait_s(said: object, default_s: float = 5.0) -> float:
+    """Retry-After (RFC 9110 §10.2.3) in seconds, between 0 and an hour; a date or nonsense is `default_s`.
+
+    A date is not read on purpose: the device's clock may be wrong by years.
+    """
+    try:
+        seconds = float(str(said))
+    except ValueError:
+        return default_s
+    return min(max(seconds, 0.0), MAX_WAIT_S) if math.isfinite(seconds) else default_s
+
+
 class Transport:
     """One keep-alive connection to one server."""
 
@@ -48,7 +70,7 @@ class Transport:
                 self._connection = kind(self._url.netloc, timeout=self._timeout_s)
             self._connection.request(method, path, body, headers)
             answer = self._connection.getresponse()
-            data = answer.read()
+            data = _drain(answer)
         except (OSError, http.client.HTTPException) as fault:
             self.close()
             raise Offline(repr(fault)) from fault
@@ -76,19 +98,57 @@ class Transport:
             if len(body) > 1024:
                 body, headers["Content-Encoding"] = gzip.compress(body, 6), "gzip"
         status, got, data = self.raw(method, path, body, headers)
-        return self._read(status, got, data)
+        return self._read(path, status, got, data)
 
-    def _read(self, status: int, got: Any, data: bytes) -> dict[str, Any]:
+    def _read(self, path: str, status: int, got: Any, data: bytes) -> dict[str, Any]:
+        if status in BUSY:
+            raise ServerBusy(wait_s(got.get("Retry-After")))
         try:
-            answer = json.loads(gzip.decompress(data) if got.get("Content-Encoding") == "gzip" else data)
-        except (ValueError, OSError, EOFError) as fault:
+            answer = json.loads(_inflate(data) if got.get("Content-Encoding") == "gzip" else data)
+        except (ValueError, zlib.error, RecursionError) as fault:
             raise Offline(f"unreadable answer to status {status}") from fault
-        if status in (429, 503):
-            raise ServerBusy(float(got.get("Retry-After") or 5))
-        if status >= 500 or not isinstance(answer, dict):
-            raise Offline(f"status {status}")
-        if status >= 400:
+        if 400 <= status < 500 and isinstance(answer, dict) and isinstance(answer.get("code"), str):
             raise Refused(status, answer)
-        if "epoch" not in answer:
-            raise Offline("an answer without an epoch is not this server's")
+        if not 200 <= status < 300 or not isinstance(answer, dict):
+            raise Offline(f"status {status} is not this server's")
+        if fault := fault_of(path, answer):
+            raise Offline(f"not an answer of this protocol: {fault}")
         return answer
+
+
+def problem(data: bytes) -> dict[str, Any]:
+    """The problem in an answer's body; empty where there is none (tus answers have none to HEAD)."""
+    try:
+        found = json.loads(data or b"{}")
+    except (ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
+
+
+def header(got: Mapping[str, str], name: str) -> str:
+    """A header that the answer must have. Raises Offline: a portal's page has none of ours."""
+    value = got.get(name)
+    if value is None:
+        raise Offline(f"an answer without {name}")
+    return str(value)
+
+
+def _drain(answer: http.client.HTTPResponse) -> bytes:
+    """The whole body, or an HTTPException: a cut one is never taken for a short one."""
+    data = bytearray()
+    while block := answer.read(READ_BYTES):
+        data += block
+        if len(data) > MAX_ANSWER_BYTES:
+            raise http.client.HTTPException("the answer does not end")
+    if answer.length:
+        raise http.client.IncompleteRead(bytes(data), answer.length)
+    return bytes(data)
+
+
+def _inflate(data: bytes) -> bytes:
+    """Gunzip with an end in sight. Raises ValueError or zlib.error."""
+    stream = zlib.decompressobj(GZIP_WINDOW)
+    plain = stream.decompress(data, MAX_ANSWER_BYTES)
+    if not stream.eof:
+        raise ValueError("cut, or larger than any answer")
+    return plain
