@@ -43,6 +43,7 @@ class Stage:
 
 def configure(folder: Path) -> Config:
     """Settings of a throw-away server; the environment carries them to its process."""
+    folder.mkdir(parents=True, exist_ok=True)
     os.environ["HUYUAN_DATA"] = str(folder)
     os.environ.pop("HUYUAN_DATABASE_URL", None)
     return Config(data=folder, database_url=f"sqlite:///{folder / 'huyuan.db'}", secret_key="for-tests-only", worker="off")

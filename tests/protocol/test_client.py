@@ -1,4 +1,5 @@
-"""The reference client over real HTTP on this machine: a small server around MemoryServer, with lost answers.
+"""The reference client over real HTTP on this machine: a small server around MemoryServer, with lost
+answers.
 
 The real server's tests live elsewhere; here only the client's own behaviour is looked at.
 """
