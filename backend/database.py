@@ -16,6 +16,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import orjson
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from sqlalchemy import BigInteger, Dialect, Integer, MetaData, String, event, insert, select, text, update
@@ -121,7 +122,13 @@ class WriteGate:
 def init_app(app: Flask, config: Config) -> None:
     """Bind the database to the app: engine options, SQLite pragmas, the write gate."""
     url = make_url(config.database_url)
-    options: dict[str, Any] = {"pool_size": 32, "max_overflow": 40, "pool_timeout": 10}
+    options: dict[str, Any] = {
+        "json_serializer": lambda value: orjson.dumps(value).decode(),
+        "json_deserializer": orjson.loads,
+        "pool_size": 32,
+        "max_overflow": 40,
+        "pool_timeout": 10,
+    }
     if config.is_sqlite:
         options["connect_args"] = {"timeout": 10, "check_same_thread": False}
     else:

@@ -29,8 +29,8 @@ def record(session: Session, clock: int, changes: Iterable[Changed]) -> None:
     if not rows:
         return
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(FeedRow)
-    session.execute(
+    statement = dialect.insert(FeedRow.__table__)
+    session.connection().execute(
         statement.on_conflict_do_update(
             index_elements=["bucket", "type", "id"],
             set_={k: statement.excluded[k] for k in ("clock", "sub", "is_member", "ver")},

@@ -25,6 +25,9 @@ def _body(n: int, entry: Mapping[str, Any]) -> str:
     )
 
 
+_INSERT = insert(JournalEntry.__table__)
+
+
 def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime) -> None:
     """Append `{actor_id, verb, op_id, area_path, summary}` entries. Call only while the commit clock is held."""
     head = session.execute(visible_head(session)).one_or_none()
@@ -40,7 +43,7 @@ def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime
             {**row, "n": n, "at": now, "body": body, "prev": last, "hash": (last := chain(last, body))}
         )
     if rows:
-        session.execute(insert(JournalEntry), rows)
+        session.connection().execute(_INSERT, rows)
         session.execute(update(JournalHead).where(JournalHead.id == 1).values(n=n, hash=last))
 
 

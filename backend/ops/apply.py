@@ -140,6 +140,9 @@ def _remember(session: Session, entry: Entry, now: datetime) -> None:
     before_commit(session, "books", lambda s: _write_books(s, now))
 
 
+_INSERT = insert(LoggedOp.__table__)
+
+
 def _write_books(session: Session, now: datetime) -> None:
     """Op log, feed and journal, behind the commit clock (the last lock taken)."""
     entries: list[Entry] = session.info.pop("entries")
@@ -152,7 +155,7 @@ def _write_books(session: Session, now: datetime) -> None:
         summary = {k: v for effect in effects for k, v in effect.summary.items()}
         notes.append({"actor_id": actor.id, "verb": op.verb[:40], "op_id": op.id, "area_path": rows[-1]["area_path"],
                       "status": outcome.status, "fp": op.fp, "summary": summary})  # fmt: skip
-    session.execute(insert(LoggedOp), rows)
+    session.connection().execute(_INSERT, rows)
     feed_log.record(session, clock, changes)
     book.append(session, notes, now)
 

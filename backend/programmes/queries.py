@@ -2,18 +2,19 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import Engine
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.programmes.models import Programme
 from backend.programmes.packs import Item, Pack, pack_from_body
 
-_built: dict[str, Pack] = {}
+_built: dict[tuple[Engine, str, int], Pack] = {}
 
 
 def pack(session: Session, programme: str, version: int) -> Pack | None:
     """One version of one programme, or None where it is not installed."""
-    key = f"{session.get_bind().engine.url}|{programme}|{version}"
+    key = (session.get_bind().engine, programme, version)
     if key not in _built:
         where = (Programme.programme == programme, Programme.version == version)
         row = session.scalars(visible(Programme, SYSTEM).where(*where)).first()
