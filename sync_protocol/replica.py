@@ -15,6 +15,7 @@ from sync_protocol.limits import STATUSES
 
 State = dict[str, Any]
 ATTENTION = frozenset({"parked", "blocked", "incident"})
+DECIDED = frozenset(STATUSES) - ATTENTION
 
 
 def fresh(replica: str, epoch: str) -> State:
@@ -53,6 +54,17 @@ def renumber(state: State, replica: str, epoch: str) -> None:
         _append(state, kept)
 
 
+def adopt(state: State, replica: str, epoch: str) -> bool:
+    """Take on a new registration, whatever asked for it; returns whether it is of another history.
+
+    The epoch decides, not the refusal that led here: the server may have been restored between the two,
+    and to renumber alone would then keep back what the restored server has lost (P21).
+    """
+    is_another = bool(epoch != state["epoch"])
+    (on_epoch if is_another else renumber)(state, replica, epoch)
+    return is_another
+
+
 def on_epoch(state: State, replica: str, epoch: str) -> None:
     """P21: the server went back in time: offer all again that is not known to be in a backup, sweep
     what is here.
@@ -83,8 +95,11 @@ def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: in
 
     An ack of an op that is set aside already (a parked one that a person has decided) replaces its outcome.
     """
-    by_op = {ack["op"]: ack for ack in acks if ack["status"] in STATUSES}
-    state["acked"] = [_with_outcome(state, k, by_op.get(k["op"])) for k in state["acked"]]
+    by_op = {ack["op"]: ack for ack in acks if _names_custody(ack)}
+    state["acked"] = [
+        k if k["status"] == "incident"  # P10: what the server tells of that id is another op's outcome
+        else _with_outcome(state, k, by_op.get(k["op"])) for k in state["acked"]
+    ]  # fmt: skip
     waiting = []
     for kept in state["outbox"]:
         ack = by_op.get(kept["op"]) or by_op.get(f"fp:{fingerprint(kept['body'])[:32]}")
@@ -94,6 +109,13 @@ def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: in
             waiting.append(kept)
     state["outbox"] = waiting
     state["acked"] = [k for k in state["acked"] if not _may_go(state, k, durable_clock)]
+
+
+def _names_custody(ack: Mapping[str, Any]) -> bool:
+    """A decided op without its clock could never be told durable: that is no outcome. A status that this
+    version does not know is one (results leave the server after custody, P11); its op is kept (P12)."""
+    clock = ack.get("clock")
+    return ack["status"] not in DECIDED or (isinstance(clock, int) and not isinstance(clock, bool))
 
 
 def _with_outcome(state: State, kept: dict[str, Any], ack: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -112,7 +134,7 @@ def _contains(row: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
 
 def _may_go(state: State, kept: Mapping[str, Any], durable_clock: int) -> bool:
     """P22: decided, in a verified backup, and shown: by its row, or by a complete view without the row."""
-    if kept["status"] in ATTENTION or kept["clock"] > durable_clock:
+    if kept["status"] not in DECIDED or kept["clock"] > durable_clock:
         return False
     if kept["status"] != "applied":
         return True
@@ -130,7 +152,8 @@ def resetting(state: State) -> dict[str, int]:
 def unacked(state: State, limit: int) -> list[str]:
     """P13: ops whose outcome the next page shall tell: those waiting, then those in a person's hands."""
     waiting = [k["op"] for k in state["outbox"]]
-    return (waiting + [k["op"] for k in state["acked"] if k["status"] in ATTENTION])[:limit]
+    held = [k["op"] for k in state["acked"] if k["status"] not in DECIDED and k["status"] != "incident"]
+    return (waiting + held)[:limit]
 
 
 def take_page(state: State, page: Mapping[str, Any]) -> bool:
@@ -191,11 +214,16 @@ def _leave(state: State, key: str, bucket: str) -> None:
 
 
 def overlay(state: State, key: str) -> list[str]:
+    """P23: ids of the own ops that the row in `base` does not contain yet, in order."""
+    return [kept["op"] for kept in pending(state, key)]
+
+
+def pending(state: State, key: str) -> list[dict[str, Any]]:
     """P23: own ops that the row in `base` does not contain yet, in order; each is shown exactly once."""
     row = state["base"].get(key)
     done = [k for k in state["acked"] if k["ent"] == key and k["status"] == "applied"]
     mine = [k for k in state["outbox"] if k["ent"] == key]
     if row is None:
-        return [k["op"] for k in (*done, *mine)]
+        return [*done, *mine]
     after = [k for k in done if not _contains(row, k)]
-    return [k["op"] for k in (*after, *(k for k in mine if k.get("in_base_of") != row["epoch"]))]
+    return [*after, *(k for k in mine if k.get("in_base_of") != row["epoch"])]

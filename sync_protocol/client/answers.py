@@ -22,6 +22,7 @@ ELEMENTS: Mapping[str, Members] = {
     "acks": {"op": str, "status": str},
     "rows": {"b": str, "t": str, "id": str, "op": str},
     "partial": {"sha256": str},
+    "user": {"id": str},
 }
 PUT: Members = {"ver": int}
 
@@ -32,11 +33,17 @@ def fault_of(path: str, answer: Mapping[str, Any]) -> str | None:
     if fault:
         return fault
     for name, members in ELEMENTS.items():
-        for element in answer.get(name) or ():
+        for element in _elements(answer.get(name)):
             fault = _lacks(element, members) or (_row_fault(element) if name == "rows" else None)
             if fault:
                 return f"{name}: {fault}"
     return None
+
+
+def _elements(value: Any) -> list[Any]:
+    if value is None:
+        return []
+    return value if isinstance(value, list) else [value]
 
 
 def _lacks(holder: Any, members: Members) -> str | None:

@@ -1,116 +1,126 @@
 """The reference client: enrol, record offline, push, upload, pull. The library that tests and the field
-day drive."""
+day drive; no rule of the protocol is decided here (`replica` does), and nothing is ever deleted."""
 
-import random
 import secrets
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
+from random import Random
 from typing import Any
 
 import orjson
 
 from sync_protocol import PROTO, replica
 from sync_protocol.client.store import ClientStore
-from sync_protocol.client.transport import Offline, Refused, ServerBusy, Transport
-from sync_protocol.client.uploader import Uploader
+from sync_protocol.client.transport import Offline, Refused, ServerBusy, Transport, wait_s
+from sync_protocol.client.uploader import Uploader, UploadReport
 from sync_protocol.identity import uuid7
 from sync_protocol.limits import MAX_PAGE, MAX_UNACKED, UPLOAD_CHUNK_BYTES
 from sync_protocol.problems import PROBLEMS
 
 BASE = "/sync/v1"
 LOG = ("outbox", "acked", "next_seq", "head", "replica", "epoch")  # what recording and pushing touch
-MIMES = {
-    ".jpg": "image/jpeg",
-    ".jpeg": "image/jpeg",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".heic": "image/heic",
-}
+BACKOFF_S, BACKOFF_MAX_S = 0.05, 5.0
+MAX_HEALS = 5  # registrations and fresh starts in a row with nothing taken in between
+LAST_MS = 2**48 - 1
+
+
+class NotEnrolled(RuntimeError):
+    """This installation has no person yet: nothing can be recorded in anybody's name."""
+
+
+@dataclass(frozen=True, slots=True)
+class PushReport:
+    """What one push came to: ops sent, outcomes taken, duplicates among them, is the outbox empty."""
+
+    sent: int
+    taken: int
+    dups: int
+    is_empty: bool
 
 
 class FieldClient:
-    """One installation. Nothing it recorded is ever deleted before the server says that it is durable
-    there."""
+    """One installation, for one thread at a time. Nothing it recorded is ever deleted before the server
+    says that it is durable there.
 
-    def __init__(
-        self,
-        home: Path,
-        base_url: str,
-        now: Callable[[], datetime] | None = None,
-        synchronous: str = "FULL",
-        chunk_bytes: int = UPLOAD_CHUNK_BYTES,
-        timeout_s: float = 30.0,
-        transport: Transport | None = None,
-    ) -> None:
+    `clock` gives aware times (evidence only, P26); `random` gives n random bytes. `last_trouble` says why
+    the last sync did not end.
+    """
+
+    def __init__(self, home: Path, base_url: str, clock: Callable[[], datetime] | None = None,
+                 random: Callable[[int], bytes] = secrets.token_bytes, synchronous: str = "FULL",
+                 chunk_bytes: int = UPLOAD_CHUNK_BYTES, timeout_s: float = 30.0,
+                 transport: Transport | None = None) -> None:  # fmt: skip
         self.store = ClientStore(home, synchronous)
         self.transport = transport or Transport(base_url, timeout_s)
         self.transport.token = self.store.state("token").get("token", "")
         self.uploader = Uploader(self.store, self.transport, BASE, chunk_bytes)
-        self._now = now or (lambda: datetime.now().astimezone())
-        self._boot = secrets.token_hex(4)
+        self._clock = clock or (lambda: datetime.now().astimezone())
+        self._random = random
+        self._boot = random(4).hex()
         self._counts = {"ops": 0, "dups": 0}
+        self._heals = 0
+        self.last_trouble: str | None = None
 
     @property
     def sent(self) -> dict[str, int]:
         """Ops, duplicates, photos and bytes sent by this process."""
         return {**self._counts, **self.uploader.sent}
 
-    def enrol(self, code: str, install_id: str, app: str = "reference/1") -> dict[str, Any]:
+    def new_id(self) -> str:
+        """A UUIDv7. A clock set to before 1970 must not keep anybody from recording."""
+        now_ms = int(self._clock().timestamp() * 1000)
+        return uuid7(min(max(now_ms, 0), LAST_MS), self._random(10))
+
+    def enrol(self, code: str, install_id: str | None = None, app: str = "reference/1") -> dict[str, Any]:
         """Redeem a one-time code; returns the server's answer. An installation enrols once: what it
-        holds stays."""
-        if self.store.state("replica"):
-            raise ValueError("this installation is enrolled already")
-        answer = self.transport.json(
-            "POST", f"{BASE}/enrol", {"code": code, "install_id": install_id, "app": app, "proto": PROTO}
-        )
+        holds stays. The installation's id is kept before it is sent, and is the same at every try.
+
+        Raises ValueError where it is enrolled already, Offline, ServerBusy, Refused.
+        """
+        with self.store.change("install_id", "replica") as state:
+            if state.get("replica"):
+                raise ValueError("this installation is enrolled already")
+            state["install_id"] = install_id or state.get("install_id") or self.new_id()
+            request = {"code": code, "install_id": state["install_id"], "app": app, "proto": PROTO}
+        answer = self.transport.json("POST", f"{BASE}/enrol", request)
         with self.store.change() as state:
             state.update(replica.fresh(answer["replica"], answer["epoch"]))
-            state.update(token=answer["token"], actor=answer["user"]["id"], install_id=install_id)
+            state.update(token=answer["token"], actor=answer["user"]["id"])
         self.transport.token = answer["token"]
         return answer
 
-    def record(
-        self,
-        verb: str,
-        ent: tuple[str, str],
-        args: Mapping[str, Any],
-        photos: Sequence[Path] = (),
-        base: Mapping[str, Any] | None = None,
-    ) -> str:
-        """Write one op; durable on this device when it returns (P2). `photos` are copied and hashed
-        first."""
-        blobs = [self._keep(path) for path in photos]
-        op_id = uuid7(time.time_ns() // 1_000_000, secrets.token_bytes(10))
-        at = {"wall": self._now().isoformat(), "mono": time.monotonic_ns() // 1_000_000, "boot": self._boot}
+    def record(self, verb: str, ent: tuple[str, str], args: Mapping[str, Any], blobs: Sequence[Path] = (),
+               base: Mapping[str, Any] | None = None) -> str:  # fmt: skip
+        """Write one op and return its id; durable on this device when it returns (P2). The photo files
+        `blobs` are copied and hashed first; that they wait is written with the op, in one transaction.
+
+        Raises NotEnrolled, OSError for a photo that cannot be read.
+        """
+        kept = [self.store.keep_photo(path) for path in blobs]
+        op_id, wall = self.new_id(), self._clock().isoformat()
+        at = {"wall": wall, "mono": time.monotonic_ns() // 1_000_000, "boot": self._boot}
         with self.store.change("actor", "outbox", "next_seq", "head", "replica") as state:
+            _require_enrolled(state)
             body = {
-                "op": op_id,
-                "verb": verb,
-                "v": 1,
-                "actor": state["actor"],
-                "ent": {"t": ent[0], "id": ent[1]},
-                "base": base,
-                "args": args,
-                "blobs": blobs,
-                "at": at,
-            }
+                "op": op_id, "verb": verb, "v": 1, "actor": state["actor"],
+                "ent": {"t": ent[0], "id": ent[1]}, "base": base, "args": args, "blobs": kept, "at": at,
+            }  # fmt: skip
             replica.record(state, op_id, orjson.dumps(body).decode(), f"{ent[0]}:{ent[1]}")
+            self.store.note_photos(kept)
         return op_id
 
-    def _keep(self, path: Path) -> dict[str, Any]:
-        mime = MIMES.get(path.suffix.lower(), "application/octet-stream")
-        sha256, size = self.store.keep_photo(path, mime)
-        return {"sha256": sha256, "size": size, "mime": mime}
+    def push(self, limit: int = 100) -> PushReport:
+        """Offer the head of the outbox. Heals forks and epochs by itself (P9, P21): nothing is taken then.
 
-    def push(self, limit: int = 100) -> bool:
-        """Offer the head of the outbox; True when it is empty. Heals forks and epochs by itself (P9,
-        P21)."""
-        state = self.store.state(*LOG)
+        Raises Offline, ServerBusy, Refused, NotEnrolled; nothing local has changed then.
+        """
+        state = _require_enrolled(self.store.state(*LOG))
         ops = replica.wire(state, limit)
         if not ops:
-            return True
+            return PushReport(0, 0, 0, True)
         request = {
             "proto": PROTO, "epoch": state["epoch"], "replica": state["replica"],
             "outbox_len": len(state["outbox"]), "ops": ops,
@@ -121,110 +131,166 @@ class FieldClient:
         except Refused as refusal:
             if refusal.code in ("too_large", "bad_frame") and len(ops) > 1:
                 return self.push(len(ops) // 2)
-            return self._heal(refusal)
-        if answer["epoch"] != state["epoch"]:
-            raise Offline("an answer of another epoch than the one asked")
-        self._counts["dups"] += sum(1 for r in answer["results"] if r.get("dup"))
-        with self.store.change() as kept:
-            replica.take_acks(kept, answer["results"], answer["durable_seq"])
-            is_empty = not kept["outbox"]
-        if answer["stopped"] and not is_empty:
-            raise ServerBusy(float(answer["stopped"].get("retry_after") or 1))
-        return is_empty
+            self._heal(refusal)
+            return PushReport(len(ops), 0, 0, False)
+        return self._take_results(answer, len(ops))
 
-    def _heal(self, refusal: Refused) -> bool:
-        """Do what the problem code asks for; False: ask again. Raises the refusal where only a person
-        can help."""
-        if refusal.code == "replica_forked":
-            self._register(replica.renumber)
-        elif refusal.code == "epoch_changed":
-            self._register(replica.on_epoch)
-            self.store.ask_again()
-        elif refusal.code == "cursor_invalid":
+    def _take_results(self, answer: Mapping[str, Any], sent: int) -> PushReport:
+        dups = sum(1 for result in answer["results"] if result.get("dup"))
+        with self.store.change() as kept:
+            _require_epoch(kept, answer)
+            before = len(kept["outbox"])
+            replica.take_acks(kept, answer["results"], answer["durable_seq"])
+            left = len(kept["outbox"])
+        self._counts["dups"] += dups
+        self._heals = 0
+        stopped = answer.get("stopped")
+        if stopped and left:
+            raise ServerBusy(wait_s(stopped.get("retry_after"), 1.0))
+        if left and left == before:
+            raise Offline("an answer that names none of the ops sent")
+        return PushReport(sent, before - left, dups, left == 0)
+
+    def _heal(self, refusal: Refused) -> None:
+        """Do what the problem code asks for. Raises the refusal where only a person can help."""
+        if refusal.code not in ("replica_forked", "epoch_changed", "cursor_invalid"):
+            if refusal.code in PROBLEMS and PROBLEMS[refusal.code].reaction == "wait":
+                raise ServerBusy(wait_s(refusal.problem.get("retry_after"), 1.0)) from refusal
+            raise refusal
+        self._heals += 1
+        if self._heals > MAX_HEALS:
+            self._heals = 0
+            raise Offline(f"the server keeps answering {refusal.code}")
+        if refusal.code == "cursor_invalid":
             with self.store.change() as state:
                 replica.start_over(state)
-        elif refusal.code in PROBLEMS and PROBLEMS[refusal.code].reaction == "wait":
-            raise ServerBusy(float(refusal.problem.get("retry_after") or 1)) from refusal
         else:
-            raise refusal
-        return False
+            self._register()
 
-    def _register(self, step: Callable[[replica.State, str, str], None]) -> None:
+    def _register(self) -> None:
         """A new replica identity. The nonce is kept until the answer has arrived, so a lost one costs
-        nothing (P9)."""
+        nothing (P9). A server of another history is asked about every photo again, in one transaction."""
         with self.store.change("install_id", "nonce") as state:
-            state["nonce"] = state.get("nonce") or secrets.token_hex(8)
+            state["nonce"] = state.get("nonce") or self._random(8).hex()
             request = {"install_id": state["install_id"], "nonce": state["nonce"]}
         answer = self.transport.json("POST", f"{BASE}/replicas", request)
         with self.store.change() as state:
-            step(state, answer["replica"], answer["epoch"])
+            if replica.adopt(state, answer["replica"], answer["epoch"]):
+                self.store.ask_again()
             state["nonce"] = None
 
     def pull(self, limit: int = MAX_PAGE) -> bool:
-        """Take one page; True when the view is complete. A page of another epoch is not taken (P21)."""
-        state = self.store.state()
+        """Take one page; True when the view is complete. A page of another epoch is not taken (P21).
+
+        Raises Offline, ServerBusy, Refused, NotEnrolled; nothing local has changed then.
+        """
+        state = _require_enrolled(self.store.state())
         request = {
-            "proto": PROTO,
-            "replica": state["replica"],
-            "cursor": state["cursor"],
-            "resetting": replica.resetting(state),
-            "unacked": replica.unacked(state, MAX_UNACKED),
+            "proto": PROTO, "replica": state["replica"], "cursor": state["cursor"],
+            "resetting": replica.resetting(state), "unacked": replica.unacked(state, MAX_UNACKED),
             "limit": limit,
-        }
+        }  # fmt: skip
         try:
             page = self.transport.json("POST", f"{BASE}/pull", request)
+            if page["epoch"] != state["epoch"]:
+                raise Refused(409, {"code": "epoch_changed", "epoch": page["epoch"]})
         except Refused as refusal:
-            return self._heal(refusal)
-        if page["epoch"] != state["epoch"]:
-            return self._heal(Refused(409, {"code": "epoch_changed", "epoch": page["epoch"]}))
+            self._heal(refusal)
+            return False
+        if not page["complete"] and page["cursor"] == state["cursor"] and not page["reset"]:
+            raise Offline("a page that leads nowhere")
         with self.store.change() as kept:
+            _require_epoch(kept, page)
+            self._heals = 0
             return replica.take_page(kept, page)
 
-    def upload(self) -> int:
-        """Bring every waiting photo to the server, from the byte where it stopped; returns how many
-        still wait."""
-        return self.uploader.run() if self.store.waiting() else 0
+    def upload(self) -> UploadReport:
+        """Bring every waiting photo to the server, from the byte where it stopped.
 
-    def sync(
-        self, tries: int = 12, wait: Callable[[float], None] = time.sleep, jitter: random.Random | None = None
-    ) -> bool:
-        """Ops → photos → pull, with full-jitter backoff; True when everything is over and the view
-        complete."""
-        dice = jitter or random.Random()
+        Raises Offline, ServerBusy, Refused.
+        """
+        return self.uploader.run() if self.store.waiting() else UploadReport(0, {})
+
+    def sync(self, tries: int = 12, wait: Callable[[float], None] = time.sleep, jitter: Random | None = None,
+             until_quiet: bool = True) -> bool:  # fmt: skip
+        """Ops → photos → pull, at most `tries` times; True when everything is over and the view complete.
+
+        Full-jitter backoff while there is no answer; never before a Retry-After is over. Raises Refused.
+        """
+        dice = jitter or Random()
         for attempt in range(tries):
+            pause_s = dice.uniform(0, min(BACKOFF_S * 2**attempt, BACKOFF_MAX_S))
             try:
-                while not self.push():
-                    continue
-                self.upload()
-                while not self.pull():
-                    continue
-                if not self.store.waiting() and not self.store.state()["outbox"]:
-                    return True
-            except Offline:
-                wait(dice.uniform(0, min(0.05 * 2**attempt, 5.0)))
+                is_over, is_quiet = self._round()
+                if is_over or not until_quiet:
+                    return is_quiet
+            except Offline as fault:
+                self.last_trouble = str(fault)
             except ServerBusy as busy:
-                wait(dice.uniform(0.1, busy.retry_after_s))
+                self.last_trouble = str(busy)
+                pause_s = busy.retry_after_s + dice.uniform(0, max(busy.retry_after_s, BACKOFF_S))
+            if attempt + 1 < tries:
+                wait(pause_s)
         return False
 
+    def _round(self) -> tuple[bool, bool]:
+        """(nothing more can be done now, nothing is left). A photo in trouble does not hold up the pull."""
+        while not self.push().is_empty:
+            continue
+        trouble: ServerBusy | Refused | None = None
+        report = UploadReport(0, {})
+        try:
+            report = self.upload()
+        except (ServerBusy, Refused) as fault:
+            trouble = fault
+        while not self.pull():
+            continue
+        if trouble:
+            raise trouble
+        is_sent = not self.store.state("outbox")["outbox"]
+        return is_sent and report.waiting == len(report.refused), is_sent and not report.waiting
+
     def rows(self, kind: str) -> list[dict[str, Any]]:
-        """Rows of one type in the local view."""
-        return [row["data"] for key, row in self.store.state()["base"].items() if key.startswith(f"{kind}:")]
+        """Rows of one type as the server last told them."""
+        base = self.store.state("base").get("base", {})
+        return [row["data"] for key, row in base.items() if key.startswith(f"{kind}:")]
+
+    def pending(self, kind: str) -> dict[str, list[dict[str, Any]]]:
+        """{entity id: own op bodies that its row does not show yet, in order} (P23), to lay over `rows`."""
+        state = _require_enrolled(self.store.state("base", "outbox", "acked"))
+        keys = {k["ent"] for k in (*state["acked"], *state["outbox"]) if k["ent"].startswith(f"{kind}:")}
+        own = {key.partition(":")[2]: replica.pending(state, key) for key in sorted(keys)}
+        return {ent: [orjson.loads(k["body"]) for k in kept] for ent, kept in own.items() if kept}
 
     def status(self) -> dict[str, Any]:
-        """What is here and what is there, for people."""
+        """What is here and what is there, for people. Works before enrolment too."""
         state = self.store.state()
+        acked = state.get("acked", [])
         parked = [
-            {"op": k["op"], "reason": k.get("reason")}
-            for k in state["acked"]
-            if k["status"] in replica.ATTENTION
+            {"op": k["op"], "status": k["status"], "reason": k.get("reason")}
+            for k in acked
+            if k["status"] not in replica.DECIDED
         ]
         return {
-            "outbox": len(state["outbox"]), "acked": len(state["acked"]), "parked": parked,
-            "photos_waiting": len(self.store.waiting()), "rows": len(state["base"]),
-            "replica": state["replica"], "epoch": state["epoch"],
+            "enrolled": "replica" in state, "outbox": len(state.get("outbox", [])), "acked": len(acked),
+            "parked": parked, "photos_waiting": len(self.store.waiting()),
+            "photos_damaged": self.store.damaged(), "rows": len(state.get("base", {})),
+            "replica": state.get("replica"), "epoch": state.get("epoch"),
         }  # fmt: skip
 
     def close(self) -> None:
         """Close connection and database."""
         self.transport.close()
         self.store.close()
+
+
+def _require_enrolled(state: dict[str, Any]) -> dict[str, Any]:
+    if "outbox" not in state:
+        raise NotEnrolled("enrol first")
+    return state
+
+
+def _require_epoch(state: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    """P21: another process may have adopted another history while this answer was on its way."""
+    if answer["epoch"] != state["epoch"]:
+        raise Offline("an answer of another epoch than the one asked")

@@ -4,7 +4,7 @@ no decisions."""
 import hashlib
 import os
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -16,6 +16,11 @@ TABLES = (
     "CREATE TABLE IF NOT EXISTS photos"
     " (sha256 TEXT PRIMARY KEY, size INT, mime TEXT, url TEXT, done INT DEFAULT 0)",
 )
+WAITING, THERE, DAMAGED = 0, 1, 2  # photos.done
+MIMES = {
+    ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp",
+    ".heic": "image/heic",
+}  # fmt: skip
 
 
 class ClientStore:
@@ -64,15 +69,16 @@ class ClientStore:
             query += f" WHERE k IN ({','.join('?' * len(members))})"
         return dict(self._db.execute(query, members).fetchall())
 
-    def keep_photo(self, source: Path, mime: str) -> tuple[str, int]:
-        """Copy a photo beside the database, on disk before this returns → (sha256, size) of what was copied.
+    def keep_photo(self, source: Path) -> dict[str, Any]:
+        """Copy a photo beside the database, on disk before this returns → {sha256, size, mime} of the copy.
 
-        It stays until the server has acknowledged its hash.
+        It stays here even after the server has it: after a restore it is asked for again (P30). It waits
+        to be sent once `note_photos` has named it. Raises OSError.
         """
         data = source.read_bytes()
         sha256 = hashlib.sha256(data).hexdigest()
         target = self.path(sha256)
-        if not target.exists():
+        if not self.is_sound(sha256):
             part = target.with_suffix(".part")
             with open(part, "wb") as file:
                 file.write(data)
@@ -80,10 +86,33 @@ class ClientStore:
                 if self._is_durable:
                     os.fsync(file.fileno())
             part.replace(target)
-        self._db.execute(
-            "INSERT OR IGNORE INTO photos (sha256, size, mime) VALUES (?, ?, ?)", (sha256, len(data), mime)
+            self._sync_folder()
+        mime = MIMES.get(source.suffix.lower(), "application/octet-stream")
+        return {"sha256": sha256, "size": len(data), "mime": mime}
+
+    def _sync_folder(self) -> None:
+        """The new name itself must survive a loss of power, not only the bytes."""
+        if self._is_durable:
+            folder = os.open(self.home / "photos", os.O_RDONLY)
+            try:
+                os.fsync(folder)
+            finally:
+                os.close(folder)
+
+    def note_photos(self, blobs: Iterable[Mapping[str, Any]]) -> None:
+        """Photos of an op wait from now on; call inside `change`: op and photos are one transaction."""
+        self._db.executemany(
+            "INSERT INTO photos (sha256, size, mime) VALUES (:sha256, :size, :mime)"
+            f" ON CONFLICT (sha256) DO UPDATE SET done = {WAITING} WHERE done = {DAMAGED}",
+            list(blobs),
         )
-        return sha256, len(data)
+
+    def is_sound(self, sha256: str) -> bool:
+        """Whether the kept file is there and still hashes to its name."""
+        try:
+            return hashlib.sha256(self.path(sha256).read_bytes()).hexdigest() == sha256
+        except FileNotFoundError:
+            return False
 
     def path(self, sha256: str) -> Path:
         """File of a kept photo."""
@@ -93,7 +122,7 @@ class ClientStore:
         """(sha256, size, mime, upload url) of photos that the server has not acknowledged, smallest
         first."""
         return self._db.execute(
-            "SELECT sha256, size, mime, url FROM photos WHERE done = 0 ORDER BY size, sha256"
+            f"SELECT sha256, size, mime, url FROM photos WHERE done = {WAITING} ORDER BY size, sha256"
         ).fetchall()
 
     def note_url(self, sha256: str, url: str | None) -> None:
@@ -102,11 +131,20 @@ class ClientStore:
 
     def note_done(self, sha256: str) -> None:
         """The server has the photo and its hash agrees."""
-        self._db.execute("UPDATE photos SET done = 1 WHERE sha256 = ?", (sha256,))
+        self._db.execute("UPDATE photos SET done = ? WHERE sha256 = ?", (THERE, sha256))
+
+    def note_damaged(self, sha256: str) -> None:
+        """The file here no longer hashes to its name: set aside until it is recorded again or asked for."""
+        self._db.execute("UPDATE photos SET done = ? WHERE sha256 = ?", (DAMAGED, sha256))
+
+    def damaged(self) -> list[str]:
+        """Hashes of photos that are set aside, for a person."""
+        query = "SELECT sha256 FROM photos WHERE done = ? ORDER BY sha256"
+        return [sha256 for (sha256,) in self._db.execute(query, (DAMAGED,))]
 
     def ask_again(self) -> None:
-        """P21: after an epoch change every photo is asked about again; the file is still here."""
-        self._db.execute("UPDATE photos SET done = 0, url = NULL")
+        """P30: after an epoch change every photo is asked about again; call inside `change`."""
+        self._db.execute(f"UPDATE photos SET done = {WAITING}, url = NULL")
 
     def close(self) -> None:
         """Close the file."""

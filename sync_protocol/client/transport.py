@@ -111,8 +111,8 @@ class Transport:
             raise Refused(status, answer)
         if not 200 <= status < 300 or not isinstance(answer, dict):
             raise Offline(f"status {status} is not this server's")
-        if fault := fault_of(path, answer):
-            raise Offline(f"not an answer of this protocol: {fault}")
+        if lack := fault_of(path, answer):
+            raise Offline(f"not an answer of this protocol: {lack}")
         return answer
 
 

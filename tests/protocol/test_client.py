@@ -188,7 +188,7 @@ def test_p29_an_upload_goes_on_at_the_byte_where_it_stopped(
     phone.record("thing.create", ("thing", "n0"), {"bucket": HOME}, [photo])
     sha = phone.store.waiting()[0][0]
     site.uploads[sha], site.sizes[sha] = bytearray(photo.read_bytes()[:2000]), 3500
-    assert phone.upload() == 0
+    assert phone.upload().waiting == 0
     assert phone.sent["bytes"] == 1500
     assert site.whole == {sha}
 
@@ -198,7 +198,7 @@ def test_p30_a_photo_spoilt_on_the_way_is_sent_anew(site: Site, phone: FieldClie
     photo.write_bytes(random.Random(2).randbytes(2500))
     phone.record("thing.create", ("thing", "n0"), {"bucket": HOME}, [photo])
     site.spoilt = 1
-    assert phone.upload() == 0
+    assert phone.upload().waiting == 0
     assert phone.sent["bytes"] == 5000
 
 
