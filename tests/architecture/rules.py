@@ -1,0 +1,135 @@
+"""The house rules as functions over a tree of source files; each returns the faults it finds. Asserts nothing itself."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+# A package imports only what stands above it (CONTRIBUTING.md); features of one line stand side by side.
+STAIRCASE = (
+    ("sync_protocol",),
+    ("errors", "config", "effects", "workdays", "geometry", "imaging", "database", "packs"),
+    ("access",),
+    ("journal", "feed"),
+    ("territory",), ("accounts",), ("programmes",), ("sweeps",),
+    ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",),
+    ("ops",),
+    ("ledgers",), ("exports",),
+    ("sync", "console", "health"),
+    ("app", "cli", "wsgi", "__main__"),
+)  # fmt: skip
+STEP = {name: n for n, names in enumerate(STAIRCASE) for name in names}
+MAX_FILE, MAX_FUNCTION, MAX_VIEW = 300, 40, 15
+# Reads of plain bookkeeping that belongs to nobody: heads, clocks, logs of the protocol itself.
+UNSCOPED = {"feed/log.py", "journal/book.py", "sync/uploads.py", "ops/apply.py", "ops/jobs.py", "database.py", "cli/field_day.py"}
+
+
+def sources(root: Path) -> Iterator[tuple[str, ast.Module, str]]:
+    """(path below backend/, tree, text) of every source file."""
+    for path in sorted((root / "backend").rglob("*.py")):
+        text = path.read_text(encoding="utf-8")
+        yield path.relative_to(root / "backend").as_posix(), ast.parse(text), text
+
+
+def room(path: str) -> str:
+    """Package or ground-floor module of a file."""
+    return path.split("/")[0].removesuffix(".py")
+
+
+def imported(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, room) of every import of the project, those inside functions too."""
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names = [f"{node.module}.{alias.name}" for alias in node.names] if node.module == "backend" else [node.module]
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "sync_protocol":
+                yield node.lineno, "sync_protocol"
+            elif parts[0] == "backend" and len(parts) > 1 and parts[1] in STEP:
+                yield node.lineno, parts[1]
+
+
+def upward_imports(root: Path) -> list[str]:
+    """Imports of something that does not stand above, hidden ones included."""
+    faults = []
+    for path, tree, _ in sources(root):
+        here = room(path)
+        if here == "__init__":
+            continue
+        for line, there in imported(tree):
+            if there != here and STEP[there] > STEP[here]:
+                faults.append(f"{path}:{line} imports {there}")
+            if there != here and STEP[there] == STEP[here] and STEP[here] > 2 and here not in ("cli", "wsgi", "app", "__main__", "sync", "console"):
+                faults.append(f"{path}:{line} imports its neighbour {there}")
+    return faults
+
+
+def commits(root: Path) -> list[str]:
+    """Calls of .commit() outside the one place."""
+    found = []
+    for path, tree, _ in sources(root):
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and node.func.attr == "commit":
+                found.append(f"{path}:{node.lineno}")
+    return [place for place in found if not place.startswith("database.py:")] + [p for p in found if p.startswith("database.py:")][1:]
+
+
+def unscoped_reads(root: Path) -> list[str]:
+    """`select(` of SQLAlchemy outside the few files that may: every other read begins with visible(Model, actor)."""
+    faults = []
+    for path, tree, _ in sources(root):
+        if path in UNSCOPED or path.startswith("access/"):
+            continue
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "select":
+                faults.append(f"{path}:{node.lineno}")
+    return faults
+
+
+def oversizes(root: Path) -> list[str]:
+    """Files, functions and views that are longer than they may be."""
+    faults = []
+    for path, tree, text in sources(root):
+        if len(text.splitlines()) > MAX_FILE:
+            faults.append(f"{path} has {len(text.splitlines())} lines")
+        for node in ast.walk(tree):
+            if isinstance(node, ast.FunctionDef):
+                length = (node.end_lineno or 0) - node.lineno + 1
+                is_view = any("route" in d or ".get(" in d or ".post(" in d or ".patch(" in d for d in map(ast.unparse, node.decorator_list) if "_bp." in d)
+                if length > (MAX_VIEW if is_view else MAX_FUNCTION):
+                    faults.append(f"{path}:{node.lineno} {node.name} has {length} lines")
+    return faults
+
+
+def unopened(root: Path) -> list[str]:
+    """Files that do not open by saying what they are for."""
+    return [path for path, tree, _ in sources(root) if not ast.get_docstring(tree)]
+
+
+def events(root: Path) -> dict[str, set[str]]:
+    """Handler function → events that it (or a helper of its file) emits, by the literals in Event("…")."""
+    emitted: dict[str, set[str]] = {}
+    for path, tree, _ in sources(root):
+        if not path.endswith("handlers.py"):
+            continue
+        own = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
+        direct = {name: _literals(f) for name, f in own.items()}
+        calls = {name: {c.func.id for c in ast.walk(f) if isinstance(c, ast.Call) and isinstance(c.func, ast.Name)} & set(own) for name, f in own.items()}
+        for name in own:
+            seen, todo = set(), [name]
+            while todo:
+                at = todo.pop()
+                if at not in seen:
+                    seen.add(at)
+                    todo += calls[at]
+            emitted[f"backend.{room(path)}.handlers.{name}"] = set().union(*(direct[s] for s in seen))
+    return emitted
+
+
+def _literals(function: ast.FunctionDef) -> set[str]:
+    return {
+        c.args[0].value for c in ast.walk(function)
+        if isinstance(c, ast.Call) and isinstance(c.func, ast.Name) and c.func.id == "Event" and isinstance(c.args[0], ast.Constant)
+    }  # fmt: skip
