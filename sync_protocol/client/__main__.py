@@ -1,35 +1,22 @@
 """`python -m sync_protocol.client`: the reference client on the command line. Parsing and printing only."""
 
 import argparse
+import dataclasses
 import json
 import sys
 from pathlib import Path
+from typing import Any
 
-from sync_protocol.client.session import FieldClient
+from sync_protocol.client.session import FieldClient, NotEnrolled
 from sync_protocol.client.transport import Offline, Refused, ServerBusy
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command; 0 done, 1 refused, 3 no connection."""
-    parser = argparse.ArgumentParser(prog="python -m sync_protocol.client")
-    parser.add_argument("--home", type=Path, required=True, help="folder of this installation")
-    parser.add_argument("--url", default="http://127.0.0.1:8000")
-    commands = parser.add_subparsers(dest="command", required=True)
-    enrol = commands.add_parser("enrol")
-    enrol.add_argument("code")
-    record = commands.add_parser("record")
-    record.add_argument("verb")
-    record.add_argument("ent", help="type:id")
-    record.add_argument("args", help="JSON")
-    record.add_argument("photos", nargs="*", type=Path)
-    for name in ("push", "pull", "upload", "sync", "status"):
-        commands.add_parser(name)
-    view = commands.add_parser("view")
-    view.add_argument("type")
-    given = parser.parse_args(argv)
+    """Run one command and print its result as JSON; 0 done, 1 refused or not possible, 3 no connection."""
+    given = _parser().parse_args(argv)
     try:
-        print(json.dumps(run(given), ensure_ascii=False, indent=2))
-    except (Refused, ServerBusy) as refusal:
+        print(json.dumps(run(given), ensure_ascii=False, indent=2, default=dataclasses.asdict))
+    except (Refused, ServerBusy, NotEnrolled, ValueError, OSError) as refusal:
         print(refusal, file=sys.stderr)
         return 1
     except Offline as fault:
@@ -38,23 +25,47 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m sync_protocol.client")
+    parser.add_argument("--home", type=Path, required=True, help="folder of this installation")
+    parser.add_argument("--url", default="http://127.0.0.1:8000")
+    commands = parser.add_subparsers(dest="command", required=True)
+    enrol = commands.add_parser("enrol")
+    enrol.add_argument("code")
+    enrol.add_argument("--install-id", help="made up once and kept where it is not given")
+    record = commands.add_parser("record")
+    record.add_argument("verb")
+    record.add_argument("ent", help="type:id")
+    record.add_argument("args", help="JSON")
+    record.add_argument("photos", nargs="*", type=Path)
+    for name in ("push", "pull", "upload", "sync", "status"):
+        commands.add_parser(name)
+    for name in ("view", "pending"):
+        commands.add_parser(name).add_argument("type")
+    return parser
+
+
 def run(given: argparse.Namespace) -> object:
     """One command against one installation."""
     client = FieldClient(given.home, given.url)
     try:
         if given.command == "enrol":
-            return {
-                k: v for k, v in client.enrol(given.code, str(given.home.resolve())).items() if k != "token"
-            }
+            return _without_token(client.enrol(given.code, given.install_id))
         if given.command == "record":
             kind, _, ent_id = given.ent.partition(":")
             return {"op": client.record(given.verb, (kind, ent_id), json.loads(given.args), given.photos)}
         if given.command == "view":
             return client.rows(given.type)
+        if given.command == "pending":
+            return client.pending(given.type)
         done = getattr(client, given.command)()
         return done if given.command == "status" else {"done": done, **client.status()}
     finally:
         client.close()
+
+
+def _without_token(answer: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in answer.items() if k != "token"}
 
 
 if __name__ == "__main__":
