@@ -11,6 +11,7 @@ from sqlalchemy import func, select
 
 from backend.access.scope import SYSTEM
 from backend.database import snapshot
+from backend.journal import book
 from backend.ledgers import queries as ledgers
 from backend.ops.apply import now_utc
 from backend.ops.models import LoggedOp
@@ -156,7 +157,8 @@ def test_tuspy_unchanged_resumes_a_cut_upload_and_it_verifies(running: Stage, ph
 def test_a_killed_server_loses_nothing_that_it_acknowledged(running: Stage, phone) -> None:
     ops = [phone.record("inspection.submit", ("inspection", new_id()), checklist(phone, first_site(phone), {})) for _ in range(30)]
     phone.transport.close()  # an idle line may have been closed by the server meanwhile
-    assert phone.push(10) is False
+    phone.push(10)
+    assert len(phone.store.state()["outbox"]) == 20
     running.server.kill()
     assert phone.sync(tries=8)
     rows = look(running, select(LoggedOp.op_id).where(LoggedOp.op_id.in_(ops)))
@@ -164,7 +166,11 @@ def test_a_killed_server_loses_nothing_that_it_acknowledged(running: Stage, phon
 
 
 def test_ledgers_reconcile_and_the_journal_is_whole(running: Stage, phone) -> None:
+    site = first_site(phone)
+    phone.record("inspection.submit", ("inspection", new_id()), checklist(phone, site, {"A201": [], "A202": [], "A203": []}))
+    assert phone.sync(tries=8)
     with running.app.app_context(), snapshot() as session:
         made = ledgers.reconcile(session, SYSTEM, now_utc().date())
         assert made["reconciles"], made["checks"]
         assert session.execute(select(func.count()).select_from(Problem)).scalar_one() >= 3
+        assert list(book.verify(session)) == []
