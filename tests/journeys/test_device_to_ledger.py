@@ -157,7 +157,9 @@ def test_tuspy_unchanged_resumes_a_cut_upload_and_it_verifies(running: Stage, ph
 def test_a_killed_server_loses_nothing_that_it_acknowledged(running: Stage, phone) -> None:
     ops = [phone.record("inspection.submit", ("inspection", new_id()), checklist(phone, first_site(phone), {})) for _ in range(30)]
     phone.transport.close()  # an idle line may have been closed by the server meanwhile
-    phone.push(10)
+    for _ in range(4):  # the first one may only heal the line, or be told of a fork
+        if len(phone.store.state()["outbox"]) == 30:
+            phone.push(10)
     assert len(phone.store.state()["outbox"]) == 20
     running.server.kill()
     assert phone.sync(tries=8)
