@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from sync_protocol.identity import fingerprint
-from sync_protocol.limits import MAX_SEQ, MAX_V
+from sync_protocol.limits import MAX_DEPTH, MAX_SEQ, MAX_V
 
 HEX = frozenset("0123456789abcdef")
 
@@ -94,6 +94,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 def _members(op: Framed, body: Mapping[str, Any]) -> str | None:
     """Copy the members over; returns why the op cannot be judged, or None. Nothing that a database
     refuses passes."""
+    if _is_too_deep(op.body, body):
+        return f"nested deeper than {MAX_DEPTH}"
     if "\\u0000" in op.body and _has_nul(body):
         return "a text holds NUL"
     for name, kinds in _KINDS.items():
@@ -123,6 +125,20 @@ def _is_blob(blob: Any) -> bool:
         and isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= MAX_SEQ
         and isinstance(blob.get("mime", ""), str)
     )  # fmt: skip
+
+
+def _is_too_deep(text: str, body: Mapping[str, Any]) -> bool:
+    """P6: whatever walks the members later does so by recursion; nesting past its reach must end as an
+    outcome, never as an exception. Level by level, so that it cannot itself run out of stack."""
+    if text.count("{") + text.count("[") <= MAX_DEPTH:  # the usual op, told without walking it
+        return False
+    level: list[Any] = [body]
+    for _ in range(MAX_DEPTH):
+        level = [
+            inner for outer in level for inner in (outer.values() if isinstance(outer, dict) else outer)
+            if isinstance(inner, dict | list)
+        ]  # fmt: skip
+    return bool(level)
 
 
 def _has_nul(value: Any) -> bool:

@@ -12,3 +12,4 @@ MAX_PAGE = 500
 UPLOAD_CHUNK_BYTES = 262_144
 MAX_SEQ = 2**53 - 1  # what JavaScript counts to
 MAX_V = 32_767
+MAX_DEPTH = 32  # objects and lists inside one another in a body, the body counted

@@ -38,33 +38,61 @@ def merge(
     the server's.
 
     Untouched since the device saw it → taken; already so → nothing; else the policy decides and a
-    conflict is noted. Raises ValueError for a policy that is not in POLICIES.
+    conflict is noted. Values that a policy cannot join (a text under `max`, no list under `union`) stay
+    as the server has them. Raises ValueError for a policy that is not in POLICIES and for an edit that
+    does not have exactly `was` and `now`: an absent `now` is not an order to empty the field.
     """
     merged = Merged()
     for name, edit in sorted(edits.items()):
-        present, was, now = theirs.get(name), edit.get("was"), edit.get("now")
-        if present == now:
+        if not isinstance(edit, Mapping) or set(edit) != {"was", "now"}:
+            raise ValueError(f"an edit has exactly was and now: {name}")
+        present, was, now = theirs.get(name), edit["was"], edit["now"]
+        if same(present, now):
             continue
-        if present == was:
+        if same(present, was):
             merged.apply[name] = now
             continue
         policy = policies.get(name, "server")
         merged.conflicts.append(Conflict(name, was, present, now, policy))
         chosen = _choose(policy, was, present, now)
-        if chosen != present:
+        if not same(chosen, present):
             merged.apply[name] = chosen
     return merged
 
 
+def same(one: Any, other: Any) -> bool:
+    """Equality of JSON values, as every implementation sees it: 1 is 1.0, but true is not 1 (in Python
+    it would be)."""
+    if isinstance(one, bool) or isinstance(other, bool):
+        return one is other
+    if isinstance(one, list) and isinstance(other, list):
+        return len(one) == len(other) and all(map(same, one, other))
+    if isinstance(one, Mapping) and isinstance(other, Mapping):
+        return one.keys() == other.keys() and all(same(one[k], other[k]) for k in one)
+    return bool(one == other)
+
+
 def _choose(policy: str, was: Any, theirs: Any, mine: Any) -> Any:
-    if policy in ("server", "manual"):
-        return theirs
+    if policy not in POLICIES:
+        raise ValueError(f"unknown merge policy {policy!r}")
     if policy == "device":
         return mine
-    if policy == "max":
+    if policy == "max" and _is_number(theirs) and _is_number(mine):
         return max(theirs, mine)
-    if policy == "union":
-        removed = {v for v in was or [] if v not in (mine or [])}
-        kept = [v for v in theirs or [] if v not in removed]
-        return kept + [v for v in mine or [] if v not in (theirs or []) and v not in (was or [])]
-    raise ValueError(f"unknown merge policy {policy!r}")
+    if policy == "union" and all(v is None or isinstance(v, list) for v in (was, theirs, mine)):
+        return _union(was or [], theirs or [], mine or [])
+    return theirs
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _union(was: list[Any], theirs: list[Any], mine: list[Any]) -> list[Any]:
+    """What either side added, without what the device took away; the server's order, then the device's."""
+    kept = [v for v in theirs if _holds(mine, v) or not _holds(was, v)]
+    return kept + [v for v in mine if not _holds(theirs, v) and not _holds(was, v)]
+
+
+def _holds(values: list[Any], wanted: Any) -> bool:
+    return any(same(value, wanted) for value in values)
