@@ -13,6 +13,8 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "unplaced": ("未定位（另列）", "Without a place (beside)"), "csv": ("导出 CSV", "CSV"), "skip": ("跳到台账", "Skip to the ledger"),
     "mark_open": ("圆：未整改", "Circle: open"), "mark_waiting": ("菱形：待复查", "Diamond: awaits re-inspection"), "mark_closed": ("方：已销号", "Square: closed"),
     "source": ("区县边界：天地图（概化），仅示意", "District borders: Tianditu, generalised"), "sample": ("示例数据", "Sample data"),
+    "no_position": ("无坐标", "no position"), "null_island": ("坐标为零", "zero position"), "out_of_range": ("坐标越界", "out of range"),
+    "too_coarse": ("精度不足", "too coarse"), "outside_city": ("不在辖区内", "outside every district"),
     "complete": ("完整度", "Completeness"), "as_of": ("截至", "As of"),
 }  # fmt: skip
 
