@@ -141,6 +141,7 @@ def test_a_page_cut_at_any_byte_changes_nothing_zipped_or_not(line: Line, phone:
     assert phone.rows("thing") == [ROW["data"]]
 
 
+ZIPPED_PAGE = gzip.compress(json.dumps(EMPTY_PAGE).encode())
 BAD_PAGES = {
     "a captive portal": reply(200, b"<html>Sign in</html>"),
     "a portal's json": reply(200, {"portal": "sign in"}),
@@ -149,6 +150,8 @@ BAD_PAGES = {
     "a list": reply(200, [EMPTY_PAGE]),
     "bytes that are no zip": reply(200, b"abcd", Content_Encoding="gzip"),
     "a damaged zip": reply(200, gzip.compress(b"x" * 99)[:12] + b"\xff" * 20, Content_Encoding="gzip"),
+    "a zip without its end": b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n" + ZIPPED_PAGE[:-4],
+    "less than was announced": reply(200, EMPTY_PAGE).replace(b"Length: ", b"Length: 1"),
     "a zip bomb": reply(200, gzip.compress(b" " * (65 * 1024 * 1024), 1), Content_Encoding="gzip"),
     "nesting without end": reply(200, b"[" * 200_000),
     "bytes that are no UTF-8": reply(200, b'{"epoch":"\xff\xfe\xfa"}'),
