@@ -1,4 +1,4 @@
-"""openapi.yaml is the contract: routes ↔ operations both ways, schemas ↔ components, live answers against their schemas."""
+"""openapi.yaml is the contract: routes ↔ operations both ways, schemas ↔ components, live answers."""
 
 import json
 import re
@@ -31,7 +31,12 @@ def routes(app: Any) -> set[tuple[str, str, str]]:
 
 
 def operations() -> set[tuple[str, str, str]]:
-    return {(path, m, item[m]["operationId"]) for path, item in CONTRACT["paths"].items() for m in METHODS if m in item}
+    return {
+        (path, m, item[m]["operationId"])
+        for path, item in CONTRACT["paths"].items()
+        for m in METHODS
+        if m in item
+    }
 
 
 def test_every_route_is_in_the_contract_and_the_reverse(tmp_path: Path) -> None:
@@ -42,7 +47,9 @@ def test_every_route_is_in_the_contract_and_the_reverse(tmp_path: Path) -> None:
     close_app(app)
 
 
-@pytest.mark.parametrize(("schema", "name"), [(ProblemOut, "Problem"), (LinkOut, "Link"), (Submit, "Inspection")])
+@pytest.mark.parametrize(
+    ("schema", "name"), [(ProblemOut, "Problem"), (LinkOut, "Link"), (Submit, "Inspection")]
+)
 def test_marshmallow_schemas_have_the_fields_of_the_contract(schema: Any, name: str) -> None:
     assert set(schema().fields) == set(CONTRACT["components"]["schemas"][name]["properties"])
 
@@ -68,14 +75,21 @@ def test_live_answers_obey_their_schemas(running: Stage) -> None:
     state = phone.store.state()
     assert phone.sync(tries=3)
     problem = phone.rows("problem")[0]
-    detail = json.loads(phone.transport.raw("GET", f"/v1/problems/{problem['number']}", None, phone.transport.headers())[2])
+    detail = json.loads(
+        phone.transport.raw("GET", f"/v1/problems/{problem['number']}", None, phone.transport.headers())[2]
+    )
     check("Problem", detail["problem"])
     layers = [link["layer"] for link in detail["responsibility"]]
     assert layers[0] == "city" and layers[-3:] == ["district", "township", "unit"]
     for link in detail["responsibility"]:
         check("Link", link)
         assert link["reason"]["rule"] and (link["holder"] or link["is_gap"])
-    status, _, body = phone.transport.raw("POST", "/sync/v1/push", json.dumps({"ops": 1, "epoch": state["epoch"]}).encode(), phone.transport.headers())
+    status, _, body = phone.transport.raw(
+        "POST",
+        "/sync/v1/push",
+        json.dumps({"ops": 1, "epoch": state["epoch"]}).encode(),
+        phone.transport.headers(),
+    )
     assert status == 400
     check("Fault", json.loads(body))
     phone.close()
@@ -86,7 +100,9 @@ def test_live_answers_obey_their_schemas(running: Stage) -> None:
     ("GET", "/v1/ledgers/rollup", 401, "unauthenticated"), ("POST", "/sync/v1/push", 401, "unauthenticated"),
     ("POST", "/sync/v1/enrol", 400, "bad_frame"), ("HEAD", "/sync/v1/blobs/x", 412, None),
 ])  # fmt: skip
-def test_a_bad_request_gets_its_precise_answer(running: Stage, method: str, path: str, status: int, code: str | None) -> None:
+def test_a_bad_request_gets_its_precise_answer(
+    running: Stage, method: str, path: str, status: int, code: str | None
+) -> None:
     got, _, body = running.server.ask(method, path)
     assert got == status
     if code:

@@ -1,4 +1,4 @@
-"""Migrations on SQLite: they make what the models say, can be undone, and a crash leaves nothing. No feature is tested here."""
+"""Migrations on SQLite: they make what the models say, can be undone; a crash leaves nothing."""
 
 import sqlite3
 from pathlib import Path
@@ -64,7 +64,9 @@ def test_down_to_nothing_and_up_again_gives_the_same_schema(tmp_path: Path) -> N
     assert differences(database) == []
 
 
-def test_a_crash_in_the_middle_of_a_migration_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_crash_in_the_middle_of_a_migration_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     database, made = tmp_path / "a.db", []
     create_table = Operations.create_table
 
