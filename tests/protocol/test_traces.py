@@ -91,6 +91,7 @@ def test_p22_a_parked_op_stays_until_a_person_has_decided() -> None:
     server.backup()
     phone.pull(server)
     assert [k["status"] for k in phone.state["acked"]] == ["parked"]
+    assert op in server.data["log"], "an op that cannot be applied is in custody all the same"
     server.data["log"][op]["status"] = "noop"
     phone.pull(server)
     assert phone.state["acked"] == []
@@ -114,3 +115,69 @@ def test_p23_clocks_of_two_histories_are_not_compared() -> None:
     view = phone.view("e0")
     assert view is not None
     assert (view.count(op), view.count(late)) == (1, 1)
+
+
+def test_p11_what_was_answered_was_committed() -> None:
+    server, phone = server_and_device()
+    op = phone.act("thing.create", "n0", HOME)
+    phone.push(server, "crash")
+    held = {k["op"] for k in phone.state["outbox"]}
+    assert op in held | set(server.data["log"]), "the op is nowhere but in an answer"
+
+
+def test_p15_a_bucket_entered_later_is_read_from_its_beginning() -> None:
+    server, phone = server_and_device()
+    server.desk([("create", "e0", "team:3")])
+    server.desk([("create", "e1", HOME)])
+    phone.settle(server)
+    server.scope.add("team:3")
+    phone.settle(server)
+    assert sorted(phone.state["base"]) == ["thing:e0", "thing:e1"]
+
+
+def test_p16_what_moved_out_of_sight_is_gone_and_what_moved_within_stays() -> None:
+    server, phone = server_and_device()
+    server.scope.add("team:3")
+    server.desk([("create", ent, HOME) for ent in ("e0", "e1")])
+    phone.settle(server)
+    server.desk([("move", "e0", "district:2"), ("move", "e1", "team:3")])
+    phone.settle(server)
+    assert phone.state["memb"] == {"thing:e1": ["team:3"]}
+    assert list(phone.state["base"]) == ["thing:e1"]
+
+
+def test_p19_two_restores_in_a_row_still_sweep_what_is_here() -> None:
+    server, phone = server_and_device()
+    server.desk([("create", "e0", HOME)])
+    phone.settle(server)
+    for _ in range(2):
+        server.restore()
+        assert phone.pull(server) is False
+    phone.settle(server)
+    assert phone.state["base"] == {}
+
+
+def test_p20_a_page_that_did_not_arrive_moves_nothing() -> None:
+    server, phone = server_and_device()
+    server.desk([("create", "e0", HOME)])
+    phone.pull(server, "lose_response")
+    phone.settle(server)
+    assert list(phone.state["base"]) == ["thing:e0"]
+
+
+def test_p23_an_old_history_that_was_further_ahead_hides_no_new_op() -> None:
+    server, phone = server_and_device()
+    server.desk([("create", "e0", HOME)])
+    server.backup()
+    for n in range(9):
+        server.desk([("append", "e0", f"desk-{n}")])
+    phone.settle(server)
+    server.restore()
+    op = phone.act("thing.note", "e0")
+    phone.push(server)
+    phone.push(server)
+    assert [k["op"] for k in phone.state["acked"]] == [op]
+    view = phone.view("e0")
+    assert view is not None and view.count(op) == 1
+    phone.settle(server)
+    assert phone.view("e0") == server.data["entities"]["e0"]["tags"]
