@@ -255,17 +255,17 @@ def clock(session: Session) -> int:
 def savepoint(session: Session) -> Iterator[None]:
     """Undo what is inside if it raises, and go on. Loaded objects are forgotten then, so that none is stale."""
     session.flush()
-    connection = session.connection()
-    connection.exec_driver_sql("SAVEPOINT op")
+    raw: Any = session.connection().connection.driver_connection  # past the layers: twice for every op
+    raw.execute("SAVEPOINT op")
     try:
         yield
         session.flush()
     except BaseException:
         session.expunge_all()
-        connection.exec_driver_sql("ROLLBACK TO SAVEPOINT op")
-        connection.exec_driver_sql("RELEASE SAVEPOINT op")
+        raw.execute("ROLLBACK TO SAVEPOINT op")
+        raw.execute("RELEASE SAVEPOINT op")
         raise
-    connection.exec_driver_sql("RELEASE SAVEPOINT op")
+    raw.execute("RELEASE SAVEPOINT op")
 
 
 def lock(session: Session, keys: Iterable[str]) -> None:

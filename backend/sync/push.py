@@ -78,10 +78,7 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
                 "replica_forked" if replica is None else "replica_revoked",
                 extra={"next_seq": 1, "head": "0" * 64},
             )
-        lock(
-            session,
-            {key for op in chunk for key in (f"{op.ent[0]}:{op.ent[1]}", str(op.args.get("site_id", "")))},
-        )
+        lock(session, {key for op in chunk for key in _touched(op)})
         outcomes = _apply_chunk(session, chunk, replica, actor, now)
         replica.last_seen_at = now
         replica.outbox_len = outbox_len if isinstance(outbox_len, int) else 0
