@@ -1,17 +1,20 @@
 """Adding people, filling posts. Secrets are made in tokens.py, not here."""
 
-from collections.abc import Mapping
-from datetime import date, datetime, timedelta
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import insert, or_, update
+from sqlalchemy import bindparam, insert, or_, update
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.accounts import queries
 from backend.accounts.models import Holding, Post, User
 from backend.effects import Effect, OpLike
-from backend.errors import Refused
+from backend.errors import Invalid, Refused
+
+_POSTS: Any = Post.__table__
+_HOLDINGS: Any = Holding.__table__  # bulk statements go past the ORM
 
 
 def add_user(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -23,7 +26,7 @@ def add_user(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effec
 
 
 def hold_post(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
-    """`post.hold`: from a day on this person holds the post; whoever held it until then ends the day before."""
+    """`post.hold`: from a day on this person holds the post; who held it until then ends the day before."""
     post = queries.post(session, actor, op.ent_id)
     if post is None:
         raise Refused("target_missing", "no such post within your territory")
@@ -44,31 +47,28 @@ def hold_post(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effe
 
 
 def take_posts(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
-    """Reaction to `city.loaded`: posts and holdings that are new or differ."""
-    there = {row.id: row for row in session.scalars(visible(Post, SYSTEM))}
-    new = [row for row in data["posts"] if row["id"] not in there]
-    old = [
-        row
-        for row in data["posts"]
-        if row["id"] in there and any(getattr(there[row["id"]], k) != v for k, v in row.items())
-    ]
-    terms = {(h.post_id, h.from_on) for h in session.scalars(visible(Holding, SYSTEM))}
-    held = [row for row in map(_term, data["holdings"]) if (row["post_id"], row["from_on"]) not in terms]
-    session.expunge_all()
-    if new:
-        session.execute(insert(Post), new)
-    for row in old:
-        session.execute(update(Post).where(Post.id == row["id"]).values(**row))
-    if held:
-        session.execute(insert(Holding), held)
-    return Effect(summary={"posts": len(new) + len(old), "holdings": len(held)})
+    """Reaction to `city.loaded`: posts that are new or differ; terms that are new, or have ended.
+
+    Refuses terms that would give a post two holders on one day.
+    """
+    try:
+        posts, terms = queries.differing(session, data["posts"], data["holdings"])
+    except ValueError as fault:
+        raise Invalid(str(fault)) from fault
+    if terms.clashes:
+        raise Refused("conflict", f"two holders at once: {', '.join(terms.clashes[:5])}")
+    if posts.new:
+        session.execute(insert(_POSTS), [dict(row) for row in posts.new])
+    if posts.changed:
+        _rewrite(session, _POSTS, "id", [row for row, _ in posts.changed])
+    if terms.changed:
+        _rewrite(session, _HOLDINGS, "n", terms.changed)
+    if terms.new:
+        session.execute(insert(_HOLDINGS), terms.new)
+    return Effect(summary={"posts": len(posts), "holdings": len(terms)})
 
 
-def _term(row: Mapping[str, Any]) -> dict[str, Any]:
-    to_on = date.fromisoformat(row["to_on"]) if row["to_on"] else None
-    return {
-        "post_id": row["post_id"],
-        "person": row["person"],
-        "from_on": date.fromisoformat(row["from_on"]),
-        "to_on": to_on,
-    }
+def _rewrite(session: Session, table: Any, key: str, rows: Sequence[Mapping[str, Any]]) -> None:
+    values: dict[str, Any] = {name: bindparam(f"b_{name}") for name in rows[0] if name != key}
+    statement = update(table).where(table.c[key] == bindparam(f"b_{key}")).values(values)
+    session.connection().execute(statement, [{f"b_{name}": v for name, v in row.items()} for row in rows])

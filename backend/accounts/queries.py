@@ -1,4 +1,4 @@
-"""Reads of people, devices, posts; each begins with who asks (the system, while it is still finding that out)."""
+"""Reads of people, devices, posts; each begins with who asks (the system, while that is being found out)."""
 
 from collections.abc import Mapping, Sequence
 from datetime import date, datetime
@@ -9,8 +9,10 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.accounts.models import Device, Holding, Post, User, WebSession
+from backend.accounts.rules import HoldingDifference, compare_terms
 from backend.accounts.tokens import digest
 from backend.errors import Problem
+from backend.territory.rules import Difference, compare
 
 
 def actor_of(
@@ -75,10 +77,20 @@ def post(session: Session, actor: Actor, post_id: str) -> Post | None:
     return session.scalars(visible(Post, actor).where(Post.id == post_id)).first()
 
 
+def differing(
+    session: Session, posts: Sequence[Mapping[str, Any]], holdings: Sequence[Mapping[str, Any]]
+) -> tuple[Difference, HoldingDifference]:
+    """What the posts and holdings of a city's files would change. Raises ValueError for misfit rows."""
+    rows = session.execute(visible(Post, SYSTEM).with_only_columns(*Post.__table__.columns))
+    kept = session.execute(visible(Holding, SYSTEM).with_only_columns(*Holding.__table__.columns))
+    terms = compare_terms(holdings, [dict(row._mapping) for row in kept])
+    return compare(posts, {row.id: dict(row._mapping) for row in rows}), terms
+
+
 def holders_of(
     session: Session, links: Sequence[Mapping[str, Any]], on: date
 ) -> list[tuple[str | None, str | None, str | None]]:
-    """(post id, title, person) for each link of a chain on a day; person None where the post is vacant or missing."""
+    """(post id, title, person) for each link of a chain on a day; person None: vacant; all None: no post."""
     places = [(k["layer"], k["area_id"], k["department_id"]) for k in links if "site_id" not in k]
     sites = [k["site_id"] for k in links if "site_id" in k]
     plain = [(layer, area) for layer, area, department in places if not department]

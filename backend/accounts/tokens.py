@@ -1,4 +1,4 @@
-"""Secrets: made here, stored as hashes, compared by hash. Issuing one is the first of the three writes that are no op."""
+"""Secrets: made here, kept and compared as hashes. Issuing one is one of the three writes that are no op."""
 
 import hashlib
 import secrets

@@ -1,4 +1,4 @@
-"""A point's district, township and nearest perimeter, with the reasons in words. Reads facts; changes nothing."""
+"""A point's district, township and nearest perimeter, with reasons. Reads facts; changes nothing."""
 
 from typing import Any
 
@@ -20,8 +20,11 @@ def locate_point(session: Session, lon: float, lat: float, accuracy_m: float = 0
     nearest_school_id and nearest_school_m (metres to its perimeter, 0 inside), area_path, reasons."""
     known = facts(session)
     if known is None:
-        return {"district_id": None, "is_near_boundary": False, "candidates": [], "township_id": None, "township_source": None,
-                "nearest_school_id": None, "nearest_school_m": None, "area_path": "-", "reasons": [{"step": "city", "refused": "no city is loaded"}]}  # fmt: skip
+        nothing = ("district_id", "township_id", "township_source", "nearest_school_id", "nearest_school_m")
+        why = [{"step": "city", "refused": "no city is loaded"}]
+        return dict.fromkeys(nothing) | {
+            "is_near_boundary": False, "candidates": [], "area_path": "-", "reasons": why,
+        }  # fmt: skip
     found = known.districts.locate(lon, lat, accuracy_m + BORDER_ERROR_M)
     candidates = [area for area in found.near if area != found.area_id]
     nearest = known.perimeters.nearest(lon, lat)
@@ -33,7 +36,8 @@ def locate_point(session: Session, lon: float, lat: float, accuracy_m: float = 0
     reasons.append({"step": "township", "township": township, "by": source})
     path = f"{known.city_id}/-" if not found.area_id else known.paths[township or found.area_id]
     return {
-        "district_id": found.area_id, "is_near_boundary": bool(candidates and found.area_id), "reasons": reasons,
+        "district_id": found.area_id, "reasons": reasons,
+        "is_near_boundary": bool(candidates and found.area_id),
         "candidates": sorted([found.area_id, *candidates]) if found.area_id and candidates else candidates,
         "township_id": township, "township_source": source, "area_path": path,
         "nearest_school_id": nearest[0] if nearest else None,

@@ -1,59 +1,68 @@
-"""Loading a city: upsert what differs, nothing else. People who hold posts are told of as an event."""
+"""Loading a city: what differs is written, nothing else. Posts are told of as an event, not written here."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy import bindparam, insert, update
 from sqlalchemy.orm import Session
 
-from backend.access.scope import SYSTEM, Actor, visible
+from backend.access.scope import Actor
 from backend.effects import Changed, Effect, Event, OpLike
-from backend.territory.models import Area, Department, Site, TerritoryVersion, Zone
+from backend.errors import Invalid
+from backend.territory import queries
+from backend.territory.models import TerritoryVersion
+from backend.territory.rules import Difference, Row
 
-_TABLES: Mapping[str, Any] = {"areas": Area, "zones": Zone, "sites": Site, "departments": Department}
 _FEED: Mapping[str, str] = {"areas": "area", "sites": "site", "departments": "department"}
 
 
 def load(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
-    """`city.load`: rows that are new or differ are written; status noop where none is."""
-    effect, counts = Effect(), dict[str, int]()
-    for name, table in _TABLES.items():
-        changed = upsert(session, table, op.args[name])
-        counts[name] = len(changed)
-        if name in _FEED:
-            effect.changes += [
-                Changed(_FEED[name], row["id"], row["ver"], _buckets(name, row)) for row in changed
-            ]
-    if any(counts.values()):
+    """`city.load`: rows that are new or differ are written; rows the files lack are kept, counted.
+
+    Status noop where no row of the territory differs (posts and holders follow from the event, in any case).
+    Raises Invalid where rows do not fit the tables.
+    """
+    try:
+        found = queries.differing(session, op.args)
+    except ValueError as fault:
+        raise Invalid(str(fault)) from fault
+    effect = Effect(changes=[each for name, made in found.items() for each in _write(session, name, made)])
+    if any(found.values()):
         _raise_version(session, op.args["id"])
     effect.events.append(Event("city.loaded", {"posts": op.args["posts"], "holdings": op.args["holdings"]}))
-    effect.status = "applied" if any(counts.values()) else "noop"
-    effect.summary = effect.result = {"changed": counts, "area_path": op.args["id"]}
+    effect.status = "applied" if any(found.values()) else "noop"
+    effect.summary = effect.result = {
+        "changed": {name: len(made) for name, made in found.items()},
+        "absent": {name: len(made.absent) for name, made in found.items() if made.absent},
+        "area_path": op.args["id"],
+    }
     return effect
 
 
-def upsert(session: Session, table: Any, rows: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Insert or update the rows that differ (compared column by column); returns those, with their new `ver`."""
-    there = {row.id: row for row in session.scalars(visible(table, SYSTEM))}
-    new, old = [], []
-    has_ver = hasattr(table, "ver")
-    for row in rows:
-        kept = there.get(row["id"])
-        if kept is None:
-            new.append({**row, "ver": 1} if has_ver else dict(row))
-        elif any(getattr(kept, k) != v for k, v in row.items()):
-            old.append({**row, "ver": kept.ver + 1} if has_ver else dict(row))
-    session.expunge_all()
+def _write(session: Session, name: str, made: Difference) -> list[Changed]:
+    """Bulk statements past the ORM: a city is thousands of rows. Returns what devices must hear of."""
+    table = queries.TABLES[name].__table__
+    has_ver = "ver" in table.c
+    new = [{**row, "ver": 1} if has_ver else dict(row) for row in made.new]
+    old = [{**row, "ver": there["ver"] + 1} if has_ver else dict(row) for row, there in made.changed]
     if new:
         session.execute(insert(table), new)
-    for row in old:
-        session.execute(update(table).where(table.id == bindparam("row_id")).values({k: v for k, v in row.items() if k != "id"}),
-                        {"row_id": row["id"]})  # fmt: skip
-    return [*new, *old]
+    if old:
+        values: dict[str, Any] = {key: bindparam(f"b_{key}") for key in old[0] if key != "id"}
+        statement = update(table).where(table.c.id == bindparam("b_id")).values(values)
+        session.connection().execute(statement, [{f"b_{key}": v for key, v in row.items()} for row in old])
+    if name not in _FEED:
+        return []
+    told = [Changed(_FEED[name], row["id"], 1, _buckets(name, row)) for row in new]
+    for row, there in made.changed:
+        inside = _buckets(name, row)
+        left = tuple(bucket for bucket in _buckets(name, there) if bucket not in inside)
+        told.append(Changed(_FEED[name], row["id"], there["ver"] + 1, inside, left))
+    return told
 
 
-def _buckets(name: str, row: Mapping[str, Any]) -> tuple[str, ...]:
+def _buckets(name: str, row: Row) -> tuple[str, ...]:
     if name == "sites":
         return (f"district:{row['district_id']}",)
     if name == "areas" and row["level"] == "township":

@@ -10,7 +10,7 @@ from backend.database import AreaPath, Base, Key
 
 
 class Area(Scoped, Base):
-    """City, district or township. `id` is a code of the named `code_system`; never join other systems on it."""
+    """City, district or township. `id` is a code of the named `code_system`; never joined to others."""
 
     __tablename__ = "areas"
     __scope__ = PUBLIC
@@ -70,7 +70,7 @@ class Department(Scoped, Base):
 
 
 class TerritoryVersion(Scoped, Base):
-    """One row, raised by every load that changed something; what was derived from the territory is kept per version."""
+    """One row, raised by every load that changed something; derived facts are kept per version."""
 
     __tablename__ = "territory_version"
     __scope__ = PUBLIC

@@ -1,4 +1,4 @@
-"""Reads of the territory; each begins with who asks. What every op needs is kept per territory version (facts)."""
+"""Reads of the territory; each begins with who asks. What every op needs is kept per version (facts)."""
 
 import threading
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,11 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.geometry import AreaIndex, PerimeterIndex
-from backend.territory.models import Area, Department, Site, TerritoryVersion
+from backend.territory.models import Area, Department, Site, TerritoryVersion, Zone
+from backend.territory.rules import Difference, compare
+
+# Part of a city → its table
+TABLES: Mapping[str, Any] = {"areas": Area, "zones": Zone, "sites": Site, "departments": Department}
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,12 +72,23 @@ def _build(session: Session, key: tuple[str, int], city: str) -> Facts:
     sites = session.execute(visible(Site, SYSTEM).with_only_columns(*columns).order_by(Site.id)).all()
     departments = session.scalars(visible(Department, SYSTEM)).all()
     return Facts(
-        key, city, {s.id: s._mapping for s in sites}, {a.id: a.area_path for a in areas},
+        key, city, {s.id: dict(s._mapping) for s in sites}, {a.id: a.area_path for a in areas},
         frozenset(d.id for d in departments),
         AreaIndex([(a.id, shape(a.geometry)) for a in areas if a.geometry]),
         PerimeterIndex([(s.id, shape(s.perimeter)) for s in sites if s.perimeter]),
-        tuple((a.id, a.parent_id or "", a.seat_lon, a.seat_lat) for a in areas if a.level == "township" and a.seat_lon and a.seat_lat),
+        tuple((a.id, a.parent_id or "", a.seat_lon, a.seat_lat)
+              for a in areas if a.level == "township" and a.seat_lon and a.seat_lat),
     )  # fmt: skip
+
+
+def differing(session: Session, body: Mapping[str, Any]) -> dict[str, Difference]:
+    """By part (TABLES): what `body`, the args of `city.load`, changes. Raises ValueError for misfit rows."""
+    return {name: compare(body[name], _recorded(session, table)) for name, table in TABLES.items()}
+
+
+def _recorded(session: Session, table: Any) -> dict[str, Mapping[str, Any]]:
+    statement = visible(table, SYSTEM).with_only_columns(*table.__table__.columns)
+    return {row.id: dict(row._mapping) for row in session.execute(statement)}
 
 
 def site_point(session: Session, site_id: str) -> Mapping[str, Any] | None:
@@ -141,4 +156,4 @@ def sites_of_kinds(session: Session, actor: Actor, kinds: Sequence[str]) -> Sequ
 def counts(session: Session, actor: Actor) -> dict[str, int]:
     """Number of sites by kind."""
     statement = visible(Site, actor).with_only_columns(Site.kind, func.count()).group_by(Site.kind)
-    return {kind: number for kind, number in session.execute(statement)}
+    return {row[0]: row[1] for row in session.execute(statement)}
