@@ -1,7 +1,6 @@
 """All commands. Each reads options, calls one function of a feature and prints."""
 
 import json
-import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -253,6 +252,8 @@ def field_day(sites: int, kills: int, seed: int, as_json: bool) -> None:
 )
 def serve(host: str, port: int, first_start: bool) -> None:
     """Migrate and serve."""
+    from gunicorn.app.wsgiapp import run as run_gunicorn  # noqa: PLC0415 - only this command serves
+
     from backend.cli.setup import first_start as prepare  # noqa: PLC0415
     from backend.cli.setup import server_command  # noqa: PLC0415
 
@@ -260,7 +261,8 @@ def serve(host: str, port: int, first_start: bool) -> None:
     click.echo(
         f"护园 http://{host}:{port}/  示例账号 sample sign-ins: city / zhangdian / auditor, 密码 password: huyuan-demo-2026"
     )
-    sys.exit(subprocess.call(server_command(host, port)))
+    sys.argv = server_command(host, port)[2:]  # in this process: what is imported need not be imported again
+    run_gunicorn()
 
 
 main.add_command(geo)

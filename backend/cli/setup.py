@@ -101,6 +101,8 @@ def first_start(config: Config, with_demo: bool) -> None:
     app = create_app(config)
     is_new = not is_migrated(app)
     migrate(config)
+    if not (with_demo and is_new):
+        close_app(app)
     if with_demo and is_new:
         from backend.cli.field_day import play  # noqa: PLC0415 - it starts servers itself
 
