@@ -27,7 +27,7 @@ from backend.app import create_app
 from backend.cli import setup
 from backend.cli.field_team import Team
 from backend.config import Config, load
-from backend.database import snapshot, transaction
+from backend.database import close_app, snapshot, transaction
 from backend.inspections.models import Inspection
 from backend.journal import book
 from backend.ledgers import queries as ledgers
@@ -119,6 +119,9 @@ def play(sites: int, kills: int, seed: int) -> dict[str, Any]:
         server.stop()
     with app.app_context():
         report = _check(config, teams)
+    for team in teams:
+        team.client.close()
+    close_app(app)
     report |= {
         "seconds": round(time.monotonic() - started, 1),
         "kills": server.kills,

@@ -35,16 +35,16 @@ def _departments(session: Session, ids: Sequence[str]) -> dict[str, dict[str, An
 
 def _sites(session: Session, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
     return {
-        i: {"id": i, "kind": s.kind, "cat": s.category, "name": s.name, "tw": s.township_id, "at": [round(s.lon, 6), round(s.lat, 6)],
+        i: {"id": i, "kind": s.kind, "cat": s.category, "name": s.name, "tw": s.township_id, "at": [round(s.lon, 5), round(s.lat, 5)],
             **({"ring": _ring(s.perimeter)} if s.perimeter else {})}
         for i, s in territory.sites_by_ids(session, SYSTEM, ids).items()
     }  # fmt: skip
 
 
 def _ring(perimeter: Mapping[str, Any]) -> list[list[int]]:
-    """Outer ring as differences in millionths of a degree (0.1 m): a third of the bytes on a thin line."""
+    """Outer ring as differences in hundred-thousandths of a degree (1 m): a third of the bytes on a thin line."""
     ring = perimeter["coordinates"][0] if perimeter["type"] == "Polygon" else perimeter["coordinates"][0][0]
-    whole = [[round(x * 1e6), round(y * 1e6)] for x, y in ring]
+    whole = [[round(x * 1e5), round(y * 1e5)] for x, y in ring]
     return [whole[0], *([b[0] - a[0], b[1] - a[1]] for a, b in zip(whole, whole[1:], strict=False))]
 
 

@@ -41,6 +41,7 @@ def die_in_the_machine() -> bool:
     return True
 
 
+@pytest.mark.slow  # one of them needs luck or more examples than a short run has
 @pytest.mark.parametrize("mutant", MUTANTS, ids=lambda m: m.__name__)
 def test_a_known_bug_does_not_survive(mutant: Callable[[Patch], None], monkeypatch: Patch) -> None:
     mutant(monkeypatch)

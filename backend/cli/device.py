@@ -1,0 +1,63 @@
+"""`device …`: enrolment codes and lost devices. Never prints a token: only the enrolling device learns it."""
+
+import click
+
+from backend.access.scope import SYSTEM
+from backend.accounts import queries as accounts
+from backend.accounts import tokens
+from backend.cli import show, with_app
+from backend.database import snapshot, transaction
+from backend.errors import NotFound
+from backend.ops.apply import now_utc
+
+as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
+
+
+@click.group()
+def device() -> None:
+    """Devices."""
+
+
+@device.command("code")
+@click.argument("login")
+@as_json
+@with_app
+def device_code(login: str, as_json: bool) -> None:
+    """A one-time enrolment code for a person."""
+    with transaction() as session:
+        found = accounts.user_by_login(session, login)
+        if found is None:
+            raise NotFound(f"nobody signs in as {login}")
+        code = tokens.make_code(session, found.id, now_utc())
+    show({"login": login, "code": code, "hours": tokens.CODE_LIFE_H}, as_json)
+
+
+@device.command("list")
+@as_json
+@with_app
+def device_list(as_json: bool) -> None:
+    """Enrolled devices, revoked ones too."""
+    with snapshot() as session:
+        facts = [
+            {
+                "id": d.id,
+                "user": d.user_id,
+                "app": d.app,
+                "enrolled_at": d.enrolled_at,
+                "revoked": d.is_revoked,
+            }
+            for d in accounts.devices(session, SYSTEM)
+        ]
+    show(facts, as_json)
+
+
+@device.command("revoke")
+@click.argument("device_id")
+@as_json
+@with_app
+def device_revoke(device_id: str, as_json: bool) -> None:
+    """Revoke a lost device: its next request is answered 401."""
+    with transaction() as session:
+        if not tokens.revoke_device(session, device_id):
+            raise NotFound(f"no device {device_id}")
+    show({"revoked": device_id}, as_json)
