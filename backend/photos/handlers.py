@@ -36,8 +36,9 @@ def refer(session: Session, refs: Sequence[Mapping[str, Any]]) -> int:
 
 def attach(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`photo.attach`: later photos for an inspection, finding or problem."""
-    refs = [{"sha256": sha, "ent_type": op.ent_type, "ent_id": op.ent_id, "item": op.args["item"], "op_id": op.id,
-             "area_path": next(iter(actor.areas), "")} for sha in op.args["photos"]]  # fmt: skip
+    about = {"ent_type": op.ent_type, "ent_id": op.ent_id, "item": op.args["item"], "op_id": op.id}
+    area = next(iter(actor.areas), "")
+    refs = [{"sha256": sha, **about, "area_path": area} for sha in op.args["photos"]]
     refer(session, refs)
     event = Event(
         "evidence.changed",
@@ -51,7 +52,7 @@ def attach(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 
 
 def receive(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
-    """`photo.receive`: the bytes are whole and hash to their name. A broken picture is kept too, and says what ails it."""
+    """`photo.receive`: the bytes are whole and hash to their name. A broken picture is kept too, named so."""
     known = queries.get(session, op.ent_id)
     if known is not None and known.state in queries.HERE:
         return Effect(status="noop")

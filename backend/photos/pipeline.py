@@ -1,10 +1,14 @@
-"""What is made of a photo after it arrived: upright derivatives without metadata. A job; idempotent; never in a request."""
+"""What is made of a photo once it is here: what it is, and (as a job) its derivatives.
+
+Never what it proves, never its bytes on the way.
+"""
 
 import os
 import tempfile
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path
+from threading import BoundedSemaphore
 from typing import Any
 
 from flask import current_app
@@ -14,6 +18,9 @@ from backend import imaging
 from backend.database import transaction
 from backend.photos.models import Photo
 from backend.photos.store import PhotoStore
+
+# Decoding takes up to 300 MB (100 megapixels): only so many at once, however many phones finish together.
+_looking = BoundedSemaphore(2)
 
 
 def store() -> PhotoStore:
@@ -33,7 +40,8 @@ def look(path: Path) -> dict[str, Any]:
         "fault": None,
     }
     try:
-        seen = imaging.probe(path)
+        with _looking:
+            seen = imaging.probe(path)
     except imaging.BadImage as bad:
         return {**facts, "fault": bad.code}
     mime = {"MPO": "image/jpeg", "HEIF": "image/heic"}.get(seen.format, f"image/{seen.format.lower()}")

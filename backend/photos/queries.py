@@ -80,12 +80,8 @@ def _missing(session: Session, actor: Actor, wanted: Sequence[tuple[str, str, st
 
 def counts(session: Session, actor: Actor) -> dict[str, int]:
     """Number of photos by state."""
-    return {
-        s: n
-        for s, n in session.execute(
-            visible(Photo, actor).with_only_columns(Photo.state, func.count()).group_by(Photo.state)
-        )
-    }
+    statement = visible(Photo, actor).with_only_columns(Photo.state, func.count()).group_by(Photo.state)
+    return {row[0]: row[1] for row in session.execute(statement)}
 
 
 def underived(session: Session, actor: Actor) -> int:

@@ -1,4 +1,4 @@
-"""Photo bytes on disk: uploads under way, and finished files named by their SHA-256, written once. No database."""
+"""Photo bytes on disk: uploads under way, finished files named by their SHA-256. Never a database here."""
 
 import hashlib
 import os
@@ -9,7 +9,7 @@ BLOCK = 1 << 18
 
 
 class PhotoStore:
-    """Files below one folder: `incoming/<upload id>`, `ab/abcdef…` (finished), `ab/abcdef….d/1280.jpg` (derivatives)."""
+    """One folder: `incoming/<upload id>`, `ab/abcdef…` (finished, written once), `ab/abcdef….d/1280.jpg`."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -25,10 +25,9 @@ class PhotoStore:
         return self.folder / sha256[:2] / f"{sha256}.d"
 
     def append(self, upload_id: str, offset: int, block: bytes) -> None:
-        """Write `block` at `offset`; what lay behind is cut off, for an unacknowledged tail does not count."""
-        path = self.incoming / upload_id
-        with open(path, "r+b" if path.exists() else "w+b") as file:
-            file.truncate(offset)
+        """Write `block` at `offset`. Nothing is ever cut off: a writer that is late must not shorten the file
+        under a newer one, and what lies behind is written over. Raises OSError (disk full)."""
+        with open(self.incoming / upload_id, "r+b", opener=_or_new) as file:
             file.seek(offset)
             file.write(block)
 
@@ -44,28 +43,46 @@ class PhotoStore:
         path = self.incoming / upload_id
         return path.stat().st_size if path.exists() else 0
 
+    def size_of(self, sha256: str) -> int:
+        """Bytes of a finished photo on disk; 0 where it is not here."""
+        path = self.path(sha256)
+        return path.stat().st_size if path.exists() else 0
+
     def hash_of(self, path: Path) -> str:
         """SHA-256 of a file, read in blocks."""
         with open(path, "rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()
 
     def finish(self, upload_id: str, sha256: str) -> bool:
-        """Move a whole upload to its name if it hashes to it; else start it again from nothing. Idempotent."""
+        """Move a whole upload to its name if it hashes to it; else start it again from nothing.
+
+        Idempotent, and at once from several requests: whoever comes second finds it done.
+        """
         source, target = self.incoming / upload_id, self.path(sha256)
-        if not source.exists():
-            return target.exists()
-        if self.hash_of(source) != sha256:
-            source.unlink()
-            return False
-        target.parent.mkdir(exist_ok=True)
-        os.replace(source, target)
-        folder = os.open(target.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)
-        finally:
-            os.close(folder)
+            if self.hash_of(source) != sha256:
+                source.unlink()
+                return False
+            target.parent.mkdir(exist_ok=True)
+            os.replace(source, target)
+        except FileNotFoundError:
+            return target.exists()
+        for folder in (target.parent, self.folder):  # the name, and the folder that holds it
+            _sync_folder(folder)
         return True
 
     def free_bytes(self) -> int:
         """Free space where photos are kept."""
         return shutil.disk_usage(self.folder).free
+
+
+def _or_new(path: str, flags: int) -> int:
+    return os.open(path, flags | os.O_CREAT, 0o640)
+
+
+def _sync_folder(folder: Path) -> None:
+    opened = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(opened)
+    finally:
+        os.close(opened)
