@@ -1,30 +1,57 @@
-"""Pictures: what a file is, what its EXIF claims, upright derivatives without metadata. Pure functions over paths.
+"""Pictures: what a file is, and upright derivatives of it without metadata. Pure functions over paths.
 
-Hostile files are expected: pixels are counted before anything is decoded, and every failure has a code.
+Hostile files are expected: the first bytes choose the one decoder, pixels are counted before anything is
+decoded, and every failure has a code. Never a request, a database or a clock here, and never a file's name as
+evidence.
+What the camera claims in EXIF is read in `exif.py`.
 """
 
 import io
-import math
 import warnings
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime, timedelta, timezone
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 import pi_heif
-from PIL import Image, ImageOps, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
-pi_heif.register_heif_opener()
-FORMATS = ("JPEG", "PNG", "WEBP", "HEIF", "MPO")
-MAX_PIXELS = 100_000_000
-CITY_TIME = ZoneInfo("Asia/Shanghai")
+# Checked before anything is decoded, and set so that no decoder takes more than about 400 MB (measured): a
+# sequential JPEG of 100 megapixels takes 30, a progressive one 310, a PNG 4 and a WebP 15 bytes a pixel.
+MAX_PIXELS_OF = {"JPEG": 100_000_000, "PNG": 64_000_000, "HEIF": 64_000_000, "WEBP": 24_000_000}
+MAX_PIXELS = max(MAX_PIXELS_OF.values())
+JPEG_QUALITY = 82
 Image.MAX_IMAGE_PIXELS = MAX_PIXELS
-PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024
+PngImagePlugin.MAX_TEXT_MEMORY = 4 * 1024 * 1024  # of inflated text chunks; 1 MB each is Pillow's own limit
+# Up to twice the limit Pillow only warns; `open_photo` counts for itself, this is the second lock.
+warnings.filterwarnings("error", category=Image.DecompressionBombWarning)
+pi_heif.register_heif_opener(thumbnails=False, depth_images=False, aux_images=False)
+
+_HEAD_BYTES = 64
+_HEIC_BRANDS = {b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx"}
+_JPEG_MAGIC, _PNG_MAGIC = b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n"
+# Formats that are pictures and yet no photos: named, so that the refusal says more than "not an image".
+_REFUSED_MAGIC = (b"GIF8", b"BM", b"II*\x00", b"MM\x00*", b"<svg", b"<?xml", b"%!PS", b"%PDF", b"8BPS")
+# EXIF orientation → what turns the stored picture upright (EXIF 2.32, tag 0x0112).
+_UPRIGHT = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
 
 
 class BadImage(Exception):
-    """A file that is no usable photo. `code`: not_an_image, truncated, too_large, unsupported_type."""
+    """A file that is no usable photo, with its `code`:
+
+    not_an_image: no picture at all, or nothing in it · unsupported_type: a picture, but of no kind that is
+    that inflates without end · truncated: begins as a photo, but is cut off or damaged.
+    that inflates without end · truncated: begins as a photo, but is broken off or damaged.
+    """
 
     def __init__(self, code: str, detail: str = "") -> None:
         super().__init__(f"{code}: {detail}")
@@ -33,186 +60,165 @@ class BadImage(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
+    """A decodable photo. Width and height as stored, before `orientation` (1–8, EXIF) is applied.
+
+    `format`: JPEG, MPO, PNG, WEBP or HEIF; of several `frames` (MPO, HEIF) the first alone counts.
+    """
+
     format: str
     width: int
     height: int
+    orientation: int
     frames: int
-
-
-@dataclass(slots=True)
-class Exif:
-    """What the camera claims. Degrees as written (their reference system is `datum`), UTC where it can be known."""
-
-    lon: float | None = None
-    lat: float | None = None
-    position_error_m: float | None = None
-    datum: str | None = None
-    direction_deg: float | None = None
-    taken_at: str | None = None
-    gps_at: str | None = None
-    flags: tuple[str, ...] = ()
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain JSON form."""
-        return {**asdict(self), "flags": list(self.flags)}
 
 
 @dataclass(frozen=True, slots=True)
 class Derivative:
-    width_class: int
+    """One upright JPEG without metadata; sizes in pixels and bytes."""
+
     width: int
     height: int
     path: Path
+    bytes: int
 
 
-def _open(path: Path) -> Image.Image:
+def _kind(head: bytes) -> str:
+    """Pillow's name of the one decoder that may look at the file. Raises BadImage."""
+    if head.startswith(_JPEG_MAGIC):
+        return "JPEG"
+    if head.startswith(_PNG_MAGIC):
+        return "PNG"
+    if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
+        return "WEBP"
+    if head[4:8] == b"ftyp":
+        brands = {head[at : at + 4] for at in range(8, min(len(head), int.from_bytes(head[:4], "big")), 4)}
+        if brands & _HEIC_BRANDS:
+            return "HEIF"
+        raise BadImage("unsupported_type", repr(head[8:12]))
+    if head.lstrip(b"\xef\xbb\xbf \t\r\n").startswith(_REFUSED_MAGIC):
+        raise BadImage("unsupported_type", repr(head[:4]))
+    raise BadImage("not_an_image", f"{len(head)} bytes looked at" if head else "an empty file")
+
+
+@contextmanager
+def no_remarks() -> Iterator[None]:
+    """Keeps Pillow's remarks on damaged metadata (UserWarning) to itself; the damage itself is checked for.
+
+    `catch_warnings` is not made for threads: where two overlap the filter may stay, which does no harm.
+    """
     with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        try:
-            return Image.open(path, formats=None)
-        except (Image.DecompressionBombError, Image.DecompressionBombWarning) as bomb:
-            raise BadImage("too_large", str(bomb)) from bomb
-        except ValueError as text:
-            raise BadImage("too_large", str(text)) from text
-        except (OSError, SyntaxError, EOFError, RuntimeError) as fault:
-            raise BadImage("not_an_image", type(fault).__name__) from fault
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+        yield
+
+
+def open_photo(path: Path) -> Image.Image:
+    """The picture of a file, header read and size allowed, nothing decoded yet; to be closed by the caller.
+
+    Raises BadImage; an OSError of the file itself (missing, unreadable) stays what it is.
+    """
+    with path.open("rb") as file:
+        kind = _kind(file.read(_HEAD_BYTES))
+    try:
+        with no_remarks():
+            image = Image.open(path, formats=(kind,))
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning, MemoryError) as bomb:
+        raise BadImage("too_large", str(bomb)[:200]) from bomb
+    except Exception as fault:  # a parser may fail on hostile bytes in any way at all
+        code = "too_large" if "too large" in str(fault) else "truncated"  # Pillow's words for a text bomb
+        raise BadImage(code, f"{type(fault).__name__}: {str(fault)[:200]}") from fault
+    if image.width * image.height > MAX_PIXELS_OF[kind]:
+        image.close()
+        raise BadImage("too_large", f"{image.width}x{image.height}")
+    return image
 
 
 def probe(path: Path) -> Probe:
-    """Format and size of a whole, decodable photo. Raises BadImage with its code."""
-    with _open(path) as image:
-        if image.format not in FORMATS:
-            raise BadImage("unsupported_type", str(image.format))
-        if image.width * image.height > MAX_PIXELS:
-            raise BadImage("too_large", f"{image.width}x{image.height}")
-        found = Probe(str(image.format), image.width, image.height, getattr(image, "n_frames", 1))
+    """What a whole, decodable photo is. Raises BadImage with its code, OSError where there is no file."""
+    with open_photo(path) as image:
+        kind, size, frames = str(image.format), image.size, int(getattr(image, "n_frames", 1))
+        if frames > 1 and kind in ("WEBP", "PNG"):
+            raise BadImage("animated", f"{frames} frames")
+        orientation = _orientation(image)
+        image.draft(None, (1, 1))  # reads all of a JPEG's bytes, keeps an eighth of its sides
         _decode(image)
-        return found
+        return Probe(kind, *size, orientation, frames)
 
 
 def _decode(image: Image.Image) -> None:
     try:
         image.load()
-    except (OSError, SyntaxError, EOFError, ValueError, RuntimeError, IndexError) as fault:
-        raise BadImage("truncated", str(fault)[:200]) from fault
+    except MemoryError as bomb:
+        raise BadImage("too_large", str(bomb)[:200]) from bomb
+    except Exception as fault:  # a decoder may fail on hostile bytes in any way at all
+        raise BadImage("truncated", f"{type(fault).__name__}: {str(fault)[:200]}") from fault
 
 
-def _number(value: Any) -> float | None:
+def _orientation(image: Image.Image) -> int:
+    """1–8; 1 where the file says nothing that can be used."""
     try:
-        number = float(value)
-    except (TypeError, ValueError, ZeroDivisionError):
-        return None
-    return number if math.isfinite(number) else None
+        with no_remarks():
+            said = image.getexif().get(0x0112)
+    except Exception:  # damaged EXIF is no reason to lose the picture
+        return 1
+    return said if isinstance(said, int) and said in _UPRIGHT else 1
 
 
-def _degrees(parts: Any, ref: Any, negative: str, flags: list[str]) -> float | None:
-    if not isinstance(parts, tuple) or len(parts) != 3:
-        return None
-    numbers = [_number(part) for part in parts]
-    if any(n is None for n in numbers):
-        flags.append("bad_rational")
-        return None
-    degrees = sum((n or 0.0) / 60**power for power, n in enumerate(numbers))
-    if not ref:
-        flags.append("missing_refs")
-    return -degrees if str(ref or "").strip("\x00 ").upper() == negative else degrees
+def derivatives(path: Path, out_folder: Path, widths: tuple[int, ...] = (1280, 320)) -> list[Derivative]:
+    """Upright JPEGs `<width>.jpg` in `out_folder`, longest side at most each of `widths`, never enlarged.
 
-
-def _local_time(text: Any, offset: Any, flags: list[str]) -> datetime | None:
-    words = str(text or "").strip("\x00 ")
-    if not words.strip(":- "):
-        flags.append("date_unset")
-        return None
-    try:
-        local = datetime.strptime(words[:19], "%Y:%m:%d %H:%M:%S")
-    except ValueError:
-        flags.append("date_garbage")
-        return None
-    try:
-        sign, hours, minutes = str(offset)[0], int(str(offset)[1:3]), int(str(offset)[4:6])
-        zone: Any = timezone((-1 if sign == "-" else 1) * timedelta(hours=hours, minutes=minutes))
-    except (ValueError, IndexError):
-        flags.append("offset_unknown")
-        zone = CITY_TIME
-    if local.year < 2000:
-        flags.append("date_unset")
-    return local.replace(tzinfo=zone).astimezone(UTC)
-
-
-def _gps_time(gps: Any) -> datetime | None:
-    day, clock = gps.get(29), gps.get(7)
-    numbers = [_number(n) for n in clock] if isinstance(clock, tuple) and len(clock) == 3 else [None]
-    try:
-        start = datetime.strptime(str(day).strip("\x00 "), "%Y:%m:%d").replace(tzinfo=UTC)
-        return start + timedelta(hours=numbers[0] or 0, minutes=numbers[1] or 0, seconds=numbers[2] or 0)
-    except (ValueError, IndexError, OverflowError):
-        return None
-
-
-def read_exif(path: Path) -> Exif:
-    """EXIF position and times of a photo; never raises on what a camera (or somebody) wrote, but flags it."""
-    exif, flags = Exif(), []
-    try:
-        with _open(path) as image:
-            raw = image.getexif()
-            inner, gps = raw.get_ifd(0x8769), raw.get_ifd(0x8825)
-    except (
-        Exception
-    ) as fault:  # any parser of hostile bytes may fail in any way: the photo stays, its EXIF does not count
-        exif.flags = ("unreadable", type(fault).__name__)
-        return exif
-    _position(exif, gps, flags)
-    taken = _local_time(inner.get(0x9003) or raw.get(0x0132), inner.get(0x9011), flags)
-    at_gps = _gps_time(gps)
-    exif.taken_at, exif.gps_at = (t.isoformat() if t else None for t in (taken, at_gps))
-    if taken and at_gps and abs((taken - at_gps).total_seconds()) > 3600:
-        flags.append("gps_clock_differs")
-    exif.flags = tuple(dict.fromkeys(flags))
-    return exif
-
-
-def _position(exif: Exif, gps: Any, flags: list[str]) -> None:
-    lat, lon = _degrees(gps.get(2), gps.get(1), "S", flags), _degrees(gps.get(4), gps.get(3), "W", flags)
-    exif.position_error_m, exif.direction_deg = _number(gps.get(31)), _number(gps.get(17))
-    named = str(gps.get(18) or "").upper()
-    exif.datum = "gcj02" if "GCJ" in named else "wgs84" if "WGS" in named else None
-    if lat is None or lon is None:
-        flags.append("no_position")
-    elif abs(lat) > 90 or abs(lon) > 180:
-        flags.append("out_of_range")
-    elif abs(lat) < 1e-6 and abs(lon) < 1e-6:
-        flags.append("null_island")
-    else:
-        exif.lat, exif.lon = lat, lon
-        if exif.datum is None:
-            flags.append("datum_unknown")
-
-
-def derivatives(path: Path, folder: Path, widths: tuple[int, ...] = (1280, 320)) -> list[Derivative]:
-    """Upright JPEGs, longest side at most each of `widths`, without any metadata. Raises BadImage."""
-    with _open(path) as image:
-        image.draft("RGB", (max(widths), max(widths) * 3 // 4))
+    Metadata never gets in: each is drawn on a new canvas. Colour profiles are dropped with the rest. Raises
+    BadImage, and OSError where the folder cannot be written.
+    """
+    wanted = sorted(set(widths), reverse=True)
+    with open_photo(path) as image:
+        orientation = _orientation(image)
+        scale = min(1.0, wanted[0] / max(image.size))
+        # The exact aspect asked for, or draft() stops one step too early; a no-op for all but JPEG.
+        image.draft(None, (max(1, int(image.width * scale)), max(1, int(image.height * scale))))
         _decode(image)
-        upright = ImageOps.exif_transpose(image)
-    if upright.mode in ("I;16", "I", "F"):
-        upright = upright.convert("I").point(lambda v: v / 257).convert("L")
-    if upright.mode in ("RGBA", "LA", "P", "PA"):
-        upright = Image.alpha_composite(Image.new("RGBA", upright.size, "white"), upright.convert("RGBA"))
-    picture = upright.convert("RGB")
+        picture = _in_bands(image, wanted[0])
+    if orientation in _UPRIGHT:
+        picture = picture.transpose(_UPRIGHT[orientation])
     made = []
-    for longest in sorted(widths, reverse=True):
-        scale = min(1.0, longest / max(picture.size))
-        size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-        picture = (
-            picture.resize(size, Image.Resampling.BILINEAR, reducing_gap=2.0)
-            if size != picture.size
-            else picture
-        )
-        target = folder / f"{longest}.jpg"
+    for longest in wanted:  # the smaller one is made from the larger one
+        picture = _fitted(picture, longest)
         buffer = io.BytesIO()
-        Image.frombytes("RGB", picture.size, picture.tobytes()).save(
-            buffer, "JPEG", quality=82, optimize=False
-        )
+        picture.save(buffer, "JPEG", quality=JPEG_QUALITY)
+        target = out_folder / f"{longest}.jpg"
         target.write_bytes(buffer.getvalue())
-        made.append(Derivative(longest, *picture.size, target))
+        made.append(Derivative(*picture.size, target, len(buffer.getvalue())))
     return made
+
+
+def _in_bands(image: Image.Image, longest: int) -> Image.Image:
+    """RGB on a new canvas, reduced by whole steps to at least twice `longest`, a band of rows at a time:
+    100 megapixels with their conversions must not stand in memory all at once."""
+    step = max(1, max(image.size) // (2 * longest))
+    rows = step * 64
+    canvas = Image.new("RGB", (-(-image.width // step), -(-image.height // step)))
+    for top in range(0, image.height, rows):
+        band = _opaque(image.crop((0, top, image.width, min(image.height, top + rows))))
+        canvas.paste(band.reduce(step) if step > 1 else band, (0, top // step))
+    return canvas
+
+
+def _opaque(band: Image.Image) -> Image.Image:
+    """Any mode → RGB: 16 bits become 8, transparency becomes white, CMYK and palettes are converted."""
+    if band.mode.startswith(("I", "F")):
+        band = band.convert("I").point(_sixteen_to_eight).convert("L")
+    if band.mode in ("RGBA", "LA", "PA") or "transparency" in band.info:
+        clear = band.convert("RGBA")
+        band = Image.alpha_composite(Image.new("RGBA", clear.size, "white"), clear)
+    return band.convert("RGB")
+
+
+def _sixteen_to_eight(value: Any) -> Any:
+    return value * (1 / 257)
+
+
+def _fitted(picture: Image.Image, longest: int) -> Image.Image:
+    scale = longest / max(picture.size)
+    if scale >= 1:
+        return picture
+    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
+    return picture.resize(size, Image.Resampling.BILINEAR)
