@@ -49,8 +49,8 @@ class BadImage(Exception):
     """A file that is no usable photo, with its `code`:
 
     not_an_image: no picture at all, or nothing in it · unsupported_type: a picture, but of no kind that is
-    that inflates without end · truncated: begins as a photo, but is cut off or damaged.
-    that inflates without end · truncated: begins as a photo, but is broken off or damaged.
+    taken (GIF, SVG, TIFF, AVIF …) · animated: a moving WebP or PNG · too_large: more than MAX_PIXELS_OF, or
+    text that inflates without end · truncated: begins as a photo, but is broken off or damaged.
     """
 
     def __init__(self, code: str, detail: str = "") -> None:
