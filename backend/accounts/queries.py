@@ -84,7 +84,8 @@ def differing(
     rows = session.execute(visible(Post, SYSTEM).with_only_columns(*Post.__table__.columns))
     kept = session.execute(visible(Holding, SYSTEM).with_only_columns(*Holding.__table__.columns))
     terms = compare_terms(holdings, [dict(row._mapping) for row in kept])
-    return compare(posts, {row.id: dict(row._mapping) for row in rows}), terms
+    recorded = {row.id: dict(row._mapping) for row in rows}
+    return compare(posts, recorded, Post.__table__.columns.keys()), terms
 
 
 def holders_of(

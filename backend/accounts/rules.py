@@ -6,6 +6,7 @@ from datetime import date
 from typing import Any
 
 Term = dict[str, Any]  # post_id, person, from_on, to_on (days; to_on included, None: still)
+_COLUMNS = frozenset({"post_id", "person", "from_on", "to_on"})
 
 
 @dataclass(slots=True)
@@ -45,6 +46,8 @@ def compare_terms(
 
 
 def _term(row: Mapping[str, Any]) -> Term:
+    if row.keys() != _COLUMNS:
+        raise ValueError(f"unknown or missing columns: {', '.join(sorted(row.keys() ^ _COLUMNS))}")
     to_on = date.fromisoformat(row["to_on"]) if row["to_on"] else None
     return {**row, "from_on": date.fromisoformat(row["from_on"]), "to_on": to_on}
 

@@ -108,4 +108,5 @@ def close_session(session: Session, cookie: str) -> None:
 
 def revoke_device(session: Session, device_id: str) -> bool:
     """A lost device: its next request is answered 401 device_revoked."""
-    return session.execute(update(Device).where(Device.id == device_id).values(is_revoked=True)).rowcount > 0
+    revoked = update(Device).where(Device.id == device_id).values(is_revoked=True).returning(Device.id)
+    return session.execute(revoked).first() is not None

@@ -1,6 +1,7 @@
 """Opening a sweep with its teams and tasks; tasks done or excused. No findings."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -21,10 +22,7 @@ def open_sweep(session: Session, op: OpLike, actor: Actor, now: datetime) -> Eff
     if queries.get(session, actor, op.ent_id):
         raise Refused("conflict", f"sweep {op.ent_id} is open already")
     packs, teams = programmes.newest(session, actor), op.args["teams"]
-    unknown = [p for p in op.args["programmes"] if p not in packs]
-    unknown += [a for team in teams for a in team["areas"] if territory.area_path(session, a) is None]
-    if unknown:
-        raise Invalid(f"unknown programme or area: {', '.join(unknown)}")
+    _check_plan(session, actor, op.args, packs.keys())
     session.execute(
         insert(Sweep).values(
             id=op.ent_id,
@@ -52,6 +50,20 @@ def open_sweep(session: Session, op: OpLike, actor: Actor, now: datetime) -> Eff
     )
 
 
+def _check_plan(session: Session, actor: Actor, plan: Mapping[str, Any], known: Collection[str]) -> None:
+    """Raises Invalid or Refused, naming what is unknown, given twice, or taken by another sweep."""
+    teams, ids = plan["teams"], [team["id"] for team in plan["teams"]]
+    unknown = [p for p in plan["programmes"] if p not in known]
+    unknown += [a for team in teams for a in team["areas"] if territory.area_path(session, a) is None]
+    if unknown:
+        raise Invalid(f"unknown programme or area: {', '.join(unknown)}")
+    for group in (plan["programmes"], ids, *(team["areas"] for team in teams)):
+        if twice := [name for name, times in Counter(group).items() if times > 1]:
+            raise Invalid(f"given twice: {', '.join(twice)}")
+    if taken := queries.teams_by_ids(session, actor, ids):
+        raise Refused("conflict", f"another sweep has a team {', '.join(sorted(taken))}")
+
+
 def excuse(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`task.excuse`: a task that will not be done, and why."""
     task = queries.task(session, actor, op.ent_id)
@@ -68,7 +80,7 @@ def excuse(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     )
 
 
-_TASKS = Task.__table__
+_TASKS: Any = Task.__table__
 _DONE = (  # built once and run past the ORM: this is the hot path
     update(_TASKS)
     .where(_TASKS.c.id == bindparam("b_task"), _TASKS.c.site_id == bindparam("b_site"))
@@ -78,7 +90,7 @@ _DONE = (  # built once and run past the ORM: this is the hot path
 
 
 def complete_task(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
-    """Reaction to `inspection.submitted`: its task is done. Done twice stays done; an unknown task is only flagged."""
+    """Reaction to `inspection.submitted`: its task is done. Twice stays done; an unknown one is flagged."""
     if not data["task_id"]:
         return Effect()
     names = {"b_task": data["task_id"], "b_site": data["site_id"], "b_inspection": data["inspection_id"]}
@@ -94,7 +106,8 @@ def _tasks(
     sites = territory.sites_of_kinds(session, SYSTEM, kinds)
     given = rules.share(sites, op.args["teams"])
     return [
-        {"id": f"{op.ent_id}:{site.id}:{programme}", "sweep_id": op.ent_id, "site_id": site.id, "programme": programme,
-         "team_id": given[site.id], "area_path": site.area_path, "state": "open", "ver": 1}
+        {"id": f"{op.ent_id}:{site.id}:{programme}", "sweep_id": op.ent_id, "site_id": site.id,
+         "programme": programme, "team_id": given[site.id], "area_path": site.area_path,
+         "state": "open", "ver": 1}
         for site in sites if site.id in given
     ]  # fmt: skip

@@ -35,7 +35,7 @@ class Team(Scoped, Base):
 
 
 class Task(Scoped, Base):
-    """One site to be inspected with one programme. The id says it all, so that it packs well on a thin line."""
+    """One site to be inspected with one programme. The id says it all: it packs well on a thin line."""
 
     __tablename__ = "tasks"
     __scope__ = Scope(area="area_path")

@@ -49,4 +49,4 @@ def tasks_by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str
 def progress(session: Session, actor: Actor) -> dict[str, int]:
     """Number of tasks by state."""
     statement = visible(Task, actor).with_only_columns(Task.state, func.count()).group_by(Task.state)
-    return {state: number for state, number in session.execute(statement)}
+    return {row[0]: row[1] for row in session.execute(statement)}

@@ -71,7 +71,7 @@ def _buckets(name: str, row: Row) -> tuple[str, ...]:
 
 
 def _raise_version(session: Session, city: str) -> None:
-    moved = update(TerritoryVersion).values(v=TerritoryVersion.v + 1, city_id=city)
-    if session.execute(moved).rowcount == 0:
+    raised = update(TerritoryVersion).values(v=TerritoryVersion.v + 1, city_id=city)
+    if session.execute(raised.returning(TerritoryVersion.v)).first() is None:
         session.execute(insert(TerritoryVersion).values(id=1, v=1, city_id=city))
     session.info.pop("territory", None)

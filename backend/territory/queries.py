@@ -83,7 +83,10 @@ def _build(session: Session, key: tuple[str, int], city: str) -> Facts:
 
 def differing(session: Session, body: Mapping[str, Any]) -> dict[str, Difference]:
     """By part (TABLES): what `body`, the args of `city.load`, changes. Raises ValueError for misfit rows."""
-    return {name: compare(body[name], _recorded(session, table)) for name, table in TABLES.items()}
+    return {
+        name: compare(body[name], _recorded(session, table), table.__table__.columns.keys())
+        for name, table in TABLES.items()
+    }
 
 
 def _recorded(session: Session, table: Any) -> dict[str, Mapping[str, Any]]:

@@ -1,6 +1,6 @@
 """What differs between rows read from files and rows of the record. Pure: no database, no clock."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -20,21 +20,21 @@ class Difference:
         return len(self.new) + len(self.changed)
 
 
-def compare(rows: Sequence[Row], recorded: Mapping[str, Row]) -> Difference:
-    """Compare rows by `id`, column by column (those that were read; the record may have more).
+def compare(rows: Sequence[Row], recorded: Mapping[str, Row], columns: Collection[str]) -> Difference:
+    """Compare rows by `id`, column by column. `columns`: the table's; a row has them all, but for `ver`.
 
-    Raises ValueError where an id is given twice or a row has other columns than its fellows or the record.
+    Raises ValueError where a row has other columns, or an id is given twice.
     """
-    made, seen = Difference(), set[str]()
+    made, seen, wanted = Difference(), set[str](), {*columns} - {"ver"}
     for row in rows:
-        there = recorded.get(row["id"])
-        if row["id"] in seen or row.keys() != rows[0].keys():
-            raise ValueError(f"{row['id']!r} is given twice, or has other columns than the rows before it")
+        if row.keys() != wanted:
+            raise ValueError(f"unknown or missing columns: {', '.join(sorted(row.keys() ^ wanted))}")
+        if row["id"] in seen:
+            raise ValueError(f"{row['id']!r} is given twice")
         seen.add(row["id"])
+        there = recorded.get(row["id"])
         if there is None:
             made.new.append(row)
-        elif row.keys() - there.keys():
-            raise ValueError(f"unknown columns: {', '.join(sorted(row.keys() - there.keys()))}")
         elif any(there[name] != value for name, value in row.items()):
             made.changed.append((row, there))
     made.absent = sorted(recorded.keys() - seen)
