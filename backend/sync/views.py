@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 from flask import Blueprint, current_app, request
+from werkzeug.exceptions import ClientDisconnected
 
 from backend import __version__
 from backend.access.guard import device_actor, require
@@ -26,6 +27,7 @@ from sync_protocol.limits import CHUNK_OPS, UPLOAD_CHUNK_BYTES
 
 sync_bp = Blueprint("sync", __name__, url_prefix="/sync/v1")
 NEXT_SYNC_S = 900
+CUT = {"retryable": True}  # the line's fault, not the sender's: the same bytes again may arrive whole
 
 
 @sync_bp.get("/hello")
@@ -123,12 +125,15 @@ def read_body() -> bytes:
     config = current_app.extensions["config"]
     if (request.content_length or 0) > config.max_request_bytes:
         raise Problem("too_large", extra={"limits": {"max_request_bytes": config.max_request_bytes}})
-    raw = request.stream.read(config.max_request_bytes + 1)
+    try:
+        raw = request.stream.read(config.max_request_bytes + 1)
+    except (OSError, ClientDisconnected) as cut:
+        raise Problem("bad_frame", "the line was cut", extra=CUT) from cut
     if len(raw) > config.max_request_bytes:
         raise Problem("too_large", extra={"limits": {"max_request_bytes": config.max_request_bytes}})
     if request.content_length is not None and len(raw) < request.content_length:
         _quarantine(None, raw, "cut short")
-        raise Problem("bad_frame", f"{len(raw)} of {request.content_length} bytes arrived")
+        raise Problem("bad_frame", f"{len(raw)} of {request.content_length} bytes arrived", extra=CUT)
     encoding = request.headers.get("Content-Encoding", "identity")
     if encoding not in ("gzip", "identity"):
         raise Problem("bad_encoding", f"Content-Encoding {encoding} is not spoken here; gzip is")

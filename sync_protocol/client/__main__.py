@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sync_protocol.client.session import FieldClient, NotEnrolled
-from sync_protocol.client.transport import Offline, Refused, ServerBusy
+from sync_protocol.client.transport import TIMEOUT_S, Offline, Refused, ServerBusy
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -29,6 +29,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sync_protocol.client")
     parser.add_argument("--home", type=Path, required=True, help="folder of this installation")
     parser.add_argument("--url", default="http://127.0.0.1:8000")
+    parser.add_argument("--timeout", type=float, default=TIMEOUT_S, help="seconds to wait for an answer")
     commands = parser.add_subparsers(dest="command", required=True)
     enrol = commands.add_parser("enrol")
     enrol.add_argument("code")
@@ -47,7 +48,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def run(given: argparse.Namespace) -> object:
     """One command against one installation."""
-    client = FieldClient(given.home, given.url)
+    client = FieldClient(given.home, given.url, timeout_s=given.timeout)
     try:
         if given.command == "enrol":
             return _without_token(client.enrol(given.code, given.install_id))

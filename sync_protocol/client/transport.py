@@ -108,6 +108,8 @@ class Transport:
         except (ValueError, zlib.error, RecursionError) as fault:
             raise Offline(f"unreadable answer to status {status}") from fault
         if 400 <= status < 500 and isinstance(answer, dict) and isinstance(answer.get("code"), str):
+            if answer["code"] == "bad_frame" and answer.get("retryable") is True:
+                raise Offline("the request was cut on its way")
             raise Refused(status, answer)
         if not 200 <= status < 300 or not isinstance(answer, dict):
             raise Offline(f"status {status} is not this server's")
