@@ -251,23 +251,6 @@ def clock(session: Session) -> int:
     return session.execute(select(CommitClock.v).where(CommitClock.id == 1)).scalar() or 0
 
 
-@contextmanager
-def savepoint(session: Session) -> Iterator[None]:
-    """Undo what is inside if it raises, and go on. Loaded objects are forgotten then, so that none is stale."""
-    session.flush()
-    raw: Any = session.connection().connection.driver_connection  # past the layers: twice for every op
-    raw.execute("SAVEPOINT op")
-    try:
-        yield
-        session.flush()
-    except BaseException:
-        session.expunge_all()
-        raw.execute("ROLLBACK TO SAVEPOINT op")
-        raw.execute("RELEASE SAVEPOINT op")
-        raise
-    raw.execute("RELEASE SAVEPOINT op")
-
-
 def lock(session: Session, keys: Iterable[str]) -> None:
     """Lock names for this transaction, sorted so that two transactions never wait for each other.
 
@@ -277,7 +260,7 @@ def lock(session: Session, keys: Iterable[str]) -> None:
         return
     numbers = sorted({zlib.crc32(key.encode()) for key in keys})
     if numbers:
-        session.execute(
+        session.connection().execute(
             text(
                 "SELECT pg_advisory_xact_lock(n) FROM unnest(CAST(:n AS bigint[])) WITH ORDINALITY AS t(n, i) ORDER BY i"
             ),

@@ -6,6 +6,7 @@ year of its own before a new release. Never a clock, a database or a deadline's 
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime, timedelta
+from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 import chinese_calendar
@@ -92,5 +93,5 @@ def _loaded(year: int, days: LoadedYear) -> tuple[frozenset[date], frozenset[dat
 
 PUBLISHED = Calendar()
 is_workday = PUBLISHED.is_workday
-add_workdays = PUBLISHED.add_workdays
+add_workdays = lru_cache(maxsize=4096)(PUBLISHED.add_workdays)  # the same few days, once per problem
 workdays_between = PUBLISHED.workdays_between

@@ -6,7 +6,7 @@ REASONS = (
     "unknown_type", "schema_too_new", "op_id_reused", "handler_error",
 )  # fmt: skip
 MAX_OPS = 200
-CHUNK_OPS = 50
+CHUNK_OPS = 100
 MAX_UNACKED = 200
 MAX_PAGE = 500
 UPLOAD_CHUNK_BYTES = 262_144

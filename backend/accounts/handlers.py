@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.accounts import queries
-from backend.accounts.models import Holding, Post, User
+from backend.accounts.models import Holding, Post, RosterVersion, User
 from backend.effects import Effect, OpLike
 from backend.errors import Invalid, Refused
 
@@ -43,6 +43,7 @@ def hold_post(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effe
     if later is not None:
         raise Refused("conflict", f"the post has a holder from {later.from_on}")
     session.execute(insert(Holding).values(post_id=post.id, person=op.args["person"], from_on=start))
+    _new_version(session)
     return Effect(summary={"post": post.id, "area_path": post.area_path})
 
 
@@ -65,7 +66,16 @@ def take_posts(session: Session, data: Mapping[str, Any], actor: Actor, now: dat
         _rewrite(session, _HOLDINGS, "n", terms.changed)
     if terms.new:
         session.execute(insert(_HOLDINGS), terms.new)
+    if len(posts) or len(terms):
+        _new_version(session)
     return Effect(summary={"posts": len(posts), "holdings": len(terms)})
+
+
+def _new_version(session: Session) -> None:
+    moved = update(RosterVersion).values(v=RosterVersion.v + 1).returning(RosterVersion.v)
+    if session.execute(moved).scalar() is None:
+        session.execute(insert(RosterVersion).values(id=1, v=1))
+    session.info.pop("roster", None)
 
 
 def _rewrite(session: Session, table: Any, key: str, rows: Sequence[Mapping[str, Any]]) -> None:

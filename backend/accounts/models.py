@@ -88,3 +88,12 @@ class Holding(Scoped, Base):
     from_on: Mapped[date] = mapped_column(Date)
     to_on: Mapped[date | None] = mapped_column(Date)
     __table_args__ = (UniqueConstraint("post_id", "from_on"),)
+
+
+class RosterVersion(Scoped, Base):
+    """One row: moves with every change of posts or holders, so that the roster is read once per version (roster.py)."""
+
+    __tablename__ = "roster_version"
+    __scope__ = PUBLIC
+    id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    v: Mapped[int] = mapped_column(Integer, default=0)

@@ -1,10 +1,9 @@
 """Reads of people, devices, posts; each begins with who asks (the system, while that is being found out)."""
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import or_, tuple_
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -86,29 +85,3 @@ def differing(
     terms = compare_terms(holdings, [dict(row._mapping) for row in kept])
     recorded = {row.id: dict(row._mapping) for row in rows}
     return compare(posts, recorded, Post.__table__.columns.keys()), terms
-
-
-def holders_of(
-    session: Session, links: Sequence[Mapping[str, Any]], on: date
-) -> list[tuple[str | None, str | None, str | None]]:
-    """(post id, title, person) for each link of a chain on a day; person None: vacant; all None: no post."""
-    places = [(k["layer"], k["area_id"], k["department_id"]) for k in links if "site_id" not in k]
-    sites = [k["site_id"] for k in links if "site_id" in k]
-    plain = [(layer, area) for layer, area, department in places if not department]
-    lined = [place for place in places if place[2]]
-    where = or_(
-        tuple_(Post.layer, Post.area_id).in_(plain) & Post.department_id.is_(None),
-        tuple_(Post.layer, Post.area_id, Post.department_id).in_(lined), Post.site_id.in_(sites),
-    )  # fmt: skip
-    posts = {
-        (p.layer, p.site_id or p.area_id, p.department_id or ""): p
-        for p in session.scalars(visible(Post, SYSTEM).where(where))
-    }
-    held = visible(Holding, SYSTEM).where(
-        Holding.post_id.in_([p.id for p in posts.values()]),
-        Holding.from_on <= on,
-        or_(Holding.to_on.is_(None), Holding.to_on >= on),
-    )
-    person = {h.post_id: h.person for h in session.scalars(held)}
-    found = [posts.get((k["layer"], k.get("site_id") or k["area_id"], k["department_id"])) for k in links]
-    return [(p.id, p.title_zh, person.get(p.id)) if p else (None, None, None) for p in found]

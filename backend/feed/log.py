@@ -4,13 +4,17 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import and_, insert, or_, select, tuple_
-from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy import Table, and_, insert, or_, select, tuple_
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor, visible
+from backend.bulk import insert_many
 from backend.effects import Changed
 from backend.feed.models import FeedHorizon, FeedRow, ServerMeta
+
+_FEED: Table = FeedRow.__table__  # type: ignore[assignment]
+_SET = ", ".join(f"{name} = excluded.{name}" for name in ("clock", "sub", "is_member", "ver"))
+_LATEST = f"(bucket, type, id) DO UPDATE SET {_SET}"
 
 
 def record(session: Session, clock: int, changes: Iterable[Changed]) -> None:
@@ -26,17 +30,7 @@ def record(session: Session, clock: int, changes: Iterable[Changed]) -> None:
         {"bucket": b, "type": t, "id": i, "clock": clock, "sub": sub, **state}
         for sub, ((b, t, i), state) in enumerate(final.items())
     ]
-    if not rows:
-        return
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(FeedRow.__table__)
-    session.connection().execute(
-        statement.on_conflict_do_update(
-            index_elements=["bucket", "type", "id"],
-            set_={k: statement.excluded[k] for k in ("clock", "sub", "is_member", "ver")},
-        ),
-        rows,
-    )
+    insert_many(session.connection(), _FEED, rows, _LATEST)
 
 
 def page(session: Session, since: Mapping[str, Sequence[int]], limit: int) -> Sequence[Any]:

@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from backend import rows
 from backend.access.scope import SYSTEM, Actor
 from backend.effects import Effect, Event, OpLike
 from backend.errors import Refused
@@ -22,7 +23,7 @@ _PLACE = ("district_id", "township_id", "township_source", "is_near_boundary", "
 def locate(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `finding.made`: store the geotag, tell `finding.located`."""
     tag = tag_of(session, data["finding_id"], data["site_id"], rules.read(data["fix"], "device"))
-    session.execute(insert(Geotag).values(tag))
+    rows.add(session, Geotag, tag)
     return Effect(events=[Event("finding.located", {**data, "tag": tag})])
 
 

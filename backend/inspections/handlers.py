@@ -4,9 +4,10 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from backend import rows
 from backend.access.scope import Actor
 from backend.effects import Changed, Effect, Event, OpLike
 from backend.errors import Invalid, Refused
@@ -15,8 +16,6 @@ from backend.inspections.models import Inspection
 from backend.photos.handlers import refer
 from backend.programmes import queries as programmes
 from backend.territory import queries as territory
-
-_INSERT = insert(Inspection.__table__)  # built once and run past the ORM: this is the hot path
 
 
 def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -39,7 +38,7 @@ def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         raise Refused("target_missing", f"site {args['site_id']} is not known here")
     failed = rules.failed_items(args["answers"])
     missing = refer(session, _refs("inspection", op, site, args["photos"])) if args["photos"] else 0
-    session.connection().execute(_INSERT, _row(op, actor, now, site, len(failed), missing))
+    rows.add(session, Inspection, _row(op, actor, now, site, len(failed), missing))
     changes = [Changed("inspection", op.ent_id, 1, (f"team:{args['team_id']}",))] if args["team_id"] else []
     submitted = {k: args[k] for k in ("task_id", "site_id", "programme", "template_version", "team_id")}
     events = [Event("inspection.submitted", {"inspection_id": op.ent_id, **submitted})]

@@ -73,6 +73,95 @@ class Submit(Schema):
     photos = fields.Dict(fields.String(), fields.List(fields.String(validate=_SHA)), load_default=dict)
     on_the_spot = fields.List(fields.String(), load_default=list)
 
+    def load(self, data: Any, **kwargs: Any) -> Any:
+        """The usual checklist in one pass (a tenth of the time, on the hot path); anything unusual field by field.
+
+        A test holds the two against each other: what the one pass takes, the fields take with the same result.
+        """
+        usual = None if kwargs else self._usual(data)
+        return super().load(data, **kwargs) if usual is None else usual
+
+    def _usual(self, data: Any) -> dict[str, Any] | None:
+        loaded: dict[str, Any] = {}
+        if type(data) is not dict or not data.keys() <= _USUAL.keys():
+            return None
+        for name, (default, load) in _USUAL.items():
+            if name not in data:
+                if default is None:
+                    return None
+                loaded[name] = default()
+                continue
+            try:
+                loaded[name] = load(self.fields[name], data[name])
+            except _Unusual:
+                return None
+        return loaded
+
+
+class _Unusual(Exception):
+    """Not in the form that nearly every checklist has: let the fields look at it."""
+
+
+def _text(longest: int, is_optional: bool) -> Any:
+    def load(_: Any, value: Any) -> Any:
+        if (value is None and is_optional) or (type(value) is str and len(value) <= longest):
+            return value
+        raise _Unusual
+
+    return load
+
+
+def _integer(_: Any, value: Any) -> Any:
+    if type(value) is not int:
+        raise _Unusual
+    return value
+
+
+def _one_pass(field: Any, value: Any) -> Any:
+    """A field that is one pass itself, or a member that is mostly absent or empty."""
+    if value is None and field.allow_none:
+        return None
+    if not value and type(value) is field.load_default:
+        return value
+    try:
+        return field.deserialize(value)
+    except ValidationError as fault:
+        raise _Unusual from fault
+
+
+def _fix(field: Any, value: Any) -> Any:
+    if value is None:
+        return None
+    if type(value) is not dict or value.keys() != {"lon", "lat", "accuracy_m", "crs"} or value["crs"] not in _CRS:
+        return _one_pass(field, value)
+    lon, lat, accuracy_m = value["lon"], value["lat"], value["accuracy_m"]
+    for number in (lon, lat, accuracy_m):
+        if type(number) not in (int, float) or not -1e6 <= number <= 1e6:
+            raise _Unusual
+    if accuracy_m < 0:
+        raise _Unusual
+    return {"lon": float(lon), "lat": float(lat), "accuracy_m": float(accuracy_m), "crs": value["crs"]}
+
+
+_CRS = ("wgs84", "gcj02", "bd09")
+_NOTHING = lambda: None  # noqa: E731
+# member → (default where it is absent; None: it must be there), one-pass load
+_USUAL: dict[str, tuple[Any, Any]] = {
+    "task_id": (_NOTHING, _text(200, True)),
+    "site_id": (None, _text(64, False)),
+    "programme": (None, _text(64, False)),
+    "template_version": (None, _integer),
+    "team_id": (_NOTHING, _text(64, True)),
+    "started_at": (_NOTHING, _one_pass),
+    "ended_at": (_NOTHING, _one_pass),
+    "fix": (_NOTHING, _fix),
+    "answers": (None, _one_pass),
+    "remarks": (dict, _one_pass),
+    "values": (dict, _one_pass),
+    "photos": (dict, _one_pass),
+    "on_the_spot": (list, _one_pass),
+}
+
 
 class Report(Schema):
     """args of `problem.report`: a hazard seen without a checklist."""

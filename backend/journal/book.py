@@ -1,15 +1,16 @@
 """Writing the journal and checking its chain. Called by ops.apply alone; never reads a feature's tables."""
 
 import hashlib
-import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import insert, update
+import orjson
+from sqlalchemy import Table, insert, update
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
+from backend.bulk import insert_many
 from backend.database import to_ms
 from backend.journal.models import JournalEntry, JournalHead
 
@@ -20,12 +21,10 @@ def chain(prev: str, body: str) -> str:
 
 
 def _body(n: int, entry: Mapping[str, Any]) -> str:
-    return json.dumps(
-        {"n": n, **entry}, ensure_ascii=False, sort_keys=True, separators=(",", ":"), default=str
-    )
+    return orjson.dumps({"n": n, **entry}, option=orjson.OPT_SORT_KEYS, default=str).decode()
 
 
-_INSERT = insert(JournalEntry.__table__)
+_JOURNAL: Table = JournalEntry.__table__  # type: ignore[assignment]
 
 
 def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime) -> None:
@@ -43,7 +42,7 @@ def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime
             {**row, "n": n, "at": now, "body": body, "prev": last, "hash": (last := chain(last, body))}
         )
     if rows:
-        session.connection().execute(_INSERT, rows)
+        insert_many(session.connection(), _JOURNAL, rows)
         session.execute(update(JournalHead).where(JournalHead.id == 1).values(n=n, hash=last))
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +11,8 @@ import orjson
 
 @dataclass(slots=True)
 class Op:
-    """An op from a device or a desk. `body` is the text its author wrote; `fp` its SHA-256 (rule: fingerprint)."""
+    """An op from a device or a desk. `body` is the text its author wrote; `fp` its SHA-256 (P3); `args` are
+    as sent until the verb's schema has loaded them."""
 
     id: str
     verb: str
@@ -30,10 +31,6 @@ class Op:
     seq: int | None = None
     custodian: str | None = None
     fault: tuple[str, str] | None = None  # (reason, detail) found while reading the body
-
-    def with_args(self, args: Mapping[str, Any]) -> "Op":
-        """The same op with its args as the verb's schema loaded them."""
-        return replace(self, args=args)
 
 
 @dataclass(slots=True)

@@ -28,12 +28,13 @@ from backend.territory import schemas as territory_schemas
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """What an op may ask for. `v` is the newest version of its args."""
+    """What an op may ask for. `v` is the newest version of its args; `prepare` reads what a lot of such ops looks for."""
 
     schema: Schema
     permission: str
     handler: Callable[..., Any]
     v: int = 1
+    prepare: tuple[Callable[..., None], ...] = ()
 
 
 VERBS: Mapping[str, Verb] = {
@@ -43,7 +44,8 @@ VERBS: Mapping[str, Verb] = {
     "post.hold": Verb(account_schemas.HoldPost(), "post.hold", accounts.hold_post),
     "sweep.open": Verb(sweep_schemas.OpenSweep(), "sweep.open", sweeps.open_sweep),
     "task.excuse": Verb(sweep_schemas.ExcuseTask(), "task.excuse", sweeps.excuse),
-    "inspection.submit": Verb(inspection_schemas.Submit(), "inspection.submit", inspections.submit),
+    "inspection.submit": Verb(inspection_schemas.Submit(), "inspection.submit", inspections.submit,
+                              prepare=(sweeps.prepare, photos.prepare, problems.prepare, responsibility.prepare)),  # fmt: skip
     "problem.report": Verb(inspection_schemas.Report(), "problem.report", inspections.report),
     "problem.act": Verb(problem_schemas.Act(), "problem.act", problems.act),
     "problem.assign": Verb(responsibility_schemas.Reassign(), "problem.assign", responsibility.reassign),

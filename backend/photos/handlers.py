@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import insert, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
+from backend import rows
 from backend.access.scope import SYSTEM, Actor
 from backend.effects import Effect, Event, OpLike
 from backend.photos import queries
@@ -16,22 +17,28 @@ from backend.photos.models import Photo, PhotoRef
 
 def refer(session: Session, refs: Sequence[Mapping[str, Any]]) -> int:
     """Note that entities refer to photos; returns how many of those photos are not here yet."""
-    if not refs:
-        return 0
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    photos = {
-        r["sha256"]: {
-            "sha256": r["sha256"],
-            "size": r.get("size"),
-            "mime": r.get("mime"),
-            "state": "awaiting",
-        }
-        for r in refs
-    }
-    session.execute(dialect.insert(Photo).on_conflict_do_nothing(), list(photos.values()))
-    rows = [{k: r[k] for k in ("sha256", "ent_type", "ent_id", "item", "op_id", "area_path")} for r in refs]
-    session.execute(dialect.insert(PhotoRef).on_conflict_do_nothing(), rows)
-    return len(set(photos) - queries.verified(session, SYSTEM, list(photos)))
+    shas = {ref["sha256"]: ref for ref in refs}
+    for sha, ref in shas.items():
+        new = {"sha256": sha, "size": ref.get("size"), "mime": ref.get("mime"), "state": "awaiting"}
+        rows.add(session, Photo, new, "DO NOTHING")
+    for ref in refs:
+        row = {k: ref[k] for k in ("sha256", "ent_type", "ent_id", "item", "op_id", "area_path")}
+        rows.add(session, PhotoRef, row, "DO NOTHING")
+    return len(missing_of(session, list(shas)))
+
+
+def missing_of(session: Session, shas: Sequence[str]) -> set[str]:
+    """Those of these photos whose bytes are not here yet."""
+    read = {sha: partial(queries.state_of, session, SYSTEM, sha) for sha in shas}
+    found = {sha: rows.kept(session, Photo, sha, read[sha]) for sha in shas}
+    return {sha for sha, photo in found.items() if photo is None or photo["state"] not in queries.HERE}
+
+
+def prepare(session: Session, ops: Sequence[OpLike]) -> None:
+    """What is known of the photos that these ops name, read in one go (the push has locked their names)."""
+    shas = {str(blob["sha256"]) for op in ops for blob in op.blobs}
+    if shas:
+        rows.keep(session, Photo, dict.fromkeys(shas) | queries.states_of(session, SYSTEM, sorted(shas)))
 
 
 def attach(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:

@@ -1,6 +1,7 @@
 """Reads of photos and their references; each begins with who asks."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session
@@ -22,6 +23,18 @@ def verified(session: Session, actor: Actor, shas: Sequence[str]) -> set[str]:
         .where(Photo.sha256.in_(shas), Photo.state.in_(HERE))
     )
     return set(session.scalars(statement))
+
+
+def state_of(session: Session, actor: Actor, sha256: str) -> dict[str, Any] | None:
+    """{sha256, state} of one photo, or None where nobody has named it yet."""
+    return states_of(session, actor, [sha256]).get(sha256)
+
+
+def states_of(session: Session, actor: Actor, shas: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The same for many."""
+    columns = (Photo.sha256, Photo.state)
+    statement = visible(Photo, actor).with_only_columns(*columns).where(Photo.sha256.in_(shas))
+    return {row.sha256: dict(row._mapping) for row in session.execute(statement)}
 
 
 def get(session: Session, sha256: str) -> Photo | None:

@@ -1,22 +1,23 @@
 """Raising, joining and moving problems along their table. Never decides who is responsible."""
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import func, insert, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
+from backend import rows
 from backend.access.scope import SYSTEM, Actor, visible
-from backend.database import lock
 from backend.effects import Changed, Effect, Event, OpLike
 from backend.errors import Invalid, Refused
 from backend.geometry import distance_m
 from backend.photos import queries as photos
-from backend.photos.handlers import refer
-from backend.problems import queries, rules
-from backend.problems.models import Problem, ProblemEvent, ProblemNumber, ProblemReport
+from backend.photos.handlers import missing_of, refer
+from backend.problems import numbers, queries, rules
+from backend.problems.models import Problem, ProblemEvent, ProblemReport
 from backend.programmes import queries as programmes
 
 SAME_PLACE_M = 30.0  # two reports of one item without a site this close are one hazard
@@ -29,27 +30,18 @@ _GRADES = {
 def raise_from(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `finding.located`: join the open problem of the same hazard, else raise a new one."""
     open_key = f"{data['site_id']}:{data['item']}" if data["site_id"] else None
-    known = queries.open_by_key(session, SYSTEM, open_key) if open_key else _same_place(session, data)
+    known = _open(session, open_key) if open_key else _same_place(session, data)
     if known is not None:
         return _join(session, known, data, actor)
     row = _new_row(session, data, open_key, now)
-    session.execute(insert(Problem).values(row))
+    rows.add(session, Problem, row)
+    if open_key:
+        rows.keep(session, Problem, {f"open:{open_key}": {"id": row["id"]}})
     _report(session, row["id"], row["area_path"], data)
-    _step(
-        session,
-        row["id"],
-        row["area_path"],
-        now,
-        actor,
-        "raise",
-        None,
-        row["state"],
-        data["remark"],
-        data["op_id"],
-    )
+    _event(session, row, 1, now, actor, ("raise", None, row["state"]), data["remark"], data["op_id"])
     raised = {k: row[k] for k in ("item", "programme", "template_version", "site_id", "area_path", "district_id",
                                   "township_id", "grade", "deadline_class", "found_at", "received_at")}  # fmt: skip
-    event = Event("problem.raised", {"problem_id": row["id"], **raised})
+    event = Event("problem.raised", {"problem_id": row["id"], "is_new": True, **raised})
     return Effect(ver=1, changes=[_changed(row, 1)], events=[event], summary={"problem": row["number"]})
 
 
@@ -69,19 +61,7 @@ def act(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         refer(session, refs)
     to = decision.step.to if decision.step else problem.state
     before, was = problem.state, _row_of(problem)
-    _step(
-        session,
-        problem.id,
-        problem.area_path,
-        now,
-        actor,
-        op.args["action"],
-        before,
-        to,
-        op.args["note"],
-        op.id,
-        op.args["photos"],
-    )
+    _step(session, problem, now, actor, (op.args["action"], before, to), op.args["note"], op.id, op.args["photos"])
     if decision.step:
         _enter(problem, decision.step, now)
     problem.ver += 1
@@ -93,31 +73,31 @@ def act(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 
 def take_assignment(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `responsibility.assigned`: lead department, deadline and state on the problem's own row."""
+    raised = rows.fresh(session, Problem, {"id": data["problem_id"]})
+    if raised is not None:  # this op has raised it: its row is not written yet
+        before = raised["state"]
+        raised.update(_assigned(raised, data, now))
+        _event(session, raised, 2, now, actor, ("assign", before, raised["state"]), "", data.get("op_id"))
+        return Effect(changes=[_changed(raised, raised["ver"])], summary={"department": raised["department_id"]})
     problem = queries.hold(session, SYSTEM, data["problem_id"])
     assert problem is not None, "assigned a problem that is not there"
-    before = problem.state
-    problem.department_id = data["lead_department_id"]
-    problem.due_on, problem.deadline_reason = data["due_on"], data["deadline_reason"]
-    problem.assigned_at = problem.assigned_at or now
-    if rules.is_open(before):
-        problem.state, problem.next_actor = "assigned", "department"
-    problem.ver += 1
-    _step(
-        session,
-        problem.id,
-        problem.area_path,
-        now,
-        actor,
-        "assign",
-        before,
-        problem.state,
-        data.get("note", ""),
-        data.get("op_id"),
-    )
+    before, values = problem.state, _assigned(_row_of(problem), data, now)
+    for name, value in values.items():
+        setattr(problem, name, value)
+    _step(session, problem, now, actor, ("assign", before, problem.state), data.get("note", ""), data.get("op_id"))
     session.flush()
     return Effect(
         changes=[_changed(_row_of(problem), problem.ver)], summary={"department": problem.department_id}
     )
+
+
+def _assigned(row: Mapping[str, Any], data: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """What changes on a problem's row when somebody is made responsible for it."""
+    moved = {"state": "assigned", "next_actor": "department"} if rules.is_open(row["state"]) else {}
+    return {
+        "department_id": data["lead_department_id"], "due_on": data["due_on"], "ver": row["ver"] + 1,
+        "deadline_reason": data["deadline_reason"], "assigned_at": row.get("assigned_at") or now, **moved,
+    }  # fmt: skip
 
 
 def move(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
@@ -182,27 +162,35 @@ def _new_row(
     state = "fix_reported" if data["on_the_spot"] else "found"
     site = data["site_id"]
     return {
-        "id": f"p-{data['finding_id']}", "number": _number(session, now), "open_key": open_key, "state": state,
+        "id": f"p-{data['finding_id']}", "number": numbers.take(session, now), "open_key": open_key, "state": state,
         "is_open": True, "category": item.category, "grade": _GRADES[item.grade], "deadline_class": item.deadline,
         "is_candidate_major": item.grade == "candidate_major", "site_id": site, "team_id": data["team_id"],
         "school_id": site if tag["nearest_school_id"] == site else tag["nearest_school_id"],
         "description": data["remark"] or item.text_zh, "report_count": 1, "ver": 1, "deadline_reason": {},
-        "missing_photos": len([s for s in data["photos"] if s not in photos.verified(session, SYSTEM, data["photos"])]),
+        "missing_photos": len(missing_of(session, data["photos"])),
         "next_actor": "inspector" if data["on_the_spot"] else "supervisor",
         **{k: data[k] for k in ("programme", "template_version", "item", "found_at", "received_at")},
         **{k: tag[k] for k in ("district_id", "township_id", "area_path", "lon", "lat", "is_near_boundary", "unplaced_reason")},
     }  # fmt: skip
 
 
-def _number(session: Session, now: datetime) -> str:
-    series = f"ZB-{now.year}"
-    lock(session, [f"number:{series}"])
-    moved = update(ProblemNumber).where(ProblemNumber.series == series).values(n=ProblemNumber.n + 1)
-    n = session.execute(moved.returning(ProblemNumber.n)).scalar()
-    if n is None:
-        session.execute(insert(ProblemNumber).values(series=series, n=1))
-        n = 1
-    return f"{series}-{n:06d}"
+def prepare(session: Session, ops: Sequence[OpLike]) -> None:
+    """Which hazards that these checklists name are open already, read in one go (the push has locked the sites)."""
+    keys = {
+        f"{op.args.get('site_id')}:{item}" for op in ops if isinstance(op.args.get("answers"), dict)
+        for item, answer in op.args["answers"].items() if answer == "fail"
+    }  # fmt: skip
+    if keys:
+        known = queries.open_keys(session, SYSTEM, sorted(keys))
+        rows.keep(session, Problem, {f"open:{key}": {"id": known[key]} if key in known else None for key in keys})
+        numbers.prepare(session, ops[0].received_at)
+
+
+def _open(session: Session, open_key: str) -> Problem | None:
+    read = partial(queries.open_keys, session, SYSTEM, [open_key])
+    if rows.kept(session, Problem, f"open:{open_key}", lambda: read() or None) is None:
+        return None
+    return queries.open_by_key(session, SYSTEM, open_key)
 
 
 def _same_place(session: Session, data: Mapping[str, Any]) -> Problem | None:
@@ -230,19 +218,25 @@ def _join(session: Session, problem: Problem, data: Mapping[str, Any], actor: Ac
 def _report(session: Session, problem_id: str, area_path: str, data: Mapping[str, Any]) -> None:
     row = {"problem_id": problem_id, "finding_id": data["finding_id"], "area_path": area_path, "op_id": data["op_id"],
            "inspection_id": data["inspection_id"], "at": data["received_at"]}  # fmt: skip
-    session.execute(insert(ProblemReport).values(row))
+    rows.add(session, ProblemReport, row)
 
 
-def _step(session: Session, problem_id: str, area_path: str, now: datetime, actor: Actor, action: str,
-          before: str | None, to: str, note: str, op_id: str | None, shas: list[str] | None = None) -> None:  # fmt: skip
-    of_problem = visible(ProblemEvent, SYSTEM).where(ProblemEvent.problem_id == problem_id)
-    n = (
-        session.execute(of_problem.with_only_columns(func.coalesce(func.max(ProblemEvent.n), 0))).scalar_one()
-        + 1
-    )
-    session.execute(insert(ProblemEvent).values(
-        problem_id=problem_id, n=n, area_path=area_path, at=now, actor_id=actor.id, action=action,
-        from_state=before, to_state=to, note=note or "", photos=shas or [], op_id=op_id))  # fmt: skip
+Step = tuple[str, str | None, str]  # action, state before, state after
+
+
+def _step(session: Session, problem: Problem, now: datetime, actor: Actor, step: Step, note: str,
+          op_id: str | None, shas: list[str] | None = None) -> None:  # fmt: skip
+    n = queries.last_event(session, SYSTEM, problem.id) + 1
+    _event(session, {"id": problem.id, "area_path": problem.area_path}, n, now, actor, step, note, op_id, shas)
+
+
+def _event(session: Session, row: Mapping[str, Any], n: int, now: datetime, actor: Actor, step: Step, note: str,
+           op_id: str | None, shas: list[str] | None = None) -> None:  # fmt: skip
+    rows.add(session, ProblemEvent, {
+        "problem_id": row["id"], "n": n, "area_path": row["area_path"], "at": now, "actor_id": actor.id,
+        "action": step[0], "from_state": step[1], "to_state": step[2], "note": note or "", "photos": shas or [],
+        "op_id": op_id,
+    })  # fmt: skip
 
 
 def _enter(problem: Problem, step: rules.Step, now: datetime) -> None:

@@ -3,10 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor, visible
-from backend.problems.models import Problem, ProblemEvent, ProblemReport
+from backend.database import lock
+from backend.problems.models import Problem, ProblemEvent, ProblemNumber, ProblemReport
 
 
 def get(session: Session, actor: Actor, problem_id: str) -> Problem | None:
@@ -34,6 +36,27 @@ def open_by_key(session: Session, actor: Actor, open_key: str) -> Problem | None
     """The open problem that a finding with this key belongs to, locked for the change that follows."""
     held = visible(Problem, actor).where(Problem.open_key == open_key).with_for_update()
     return session.scalars(held.execution_options(populate_existing=True)).first()
+
+
+def open_keys(session: Session, actor: Actor, keys: Sequence[str]) -> dict[str, Any]:
+    """Id of the open problem of each of these keys that has one."""
+    columns = (Problem.open_key, Problem.id)
+    statement = visible(Problem, actor).with_only_columns(*columns).where(Problem.open_key.in_(keys))
+    return {row.open_key: row.id for row in session.execute(statement)}
+
+
+def hold_number(session: Session, series: str) -> dict[str, Any] | None:
+    """The last number given out in a series, locked until the end of the transaction; None before the first."""
+    lock(session, [f"number:{series}"])
+    found = session.get(ProblemNumber, series, with_for_update=True, populate_existing=True)
+    return {"series": series, "n": found.n} if found else None
+
+
+def last_event(session: Session, actor: Actor, problem_id: str) -> int:
+    """Number of the newest step of a problem; 0 before the first."""
+    steps = visible(ProblemEvent, actor).where(ProblemEvent.problem_id == problem_id)
+    newest = steps.with_only_columns(func.coalesce(func.max(ProblemEvent.n), 0))
+    return int(session.execute(newest).scalar_one())
 
 
 def open_without_site(

@@ -1,15 +1,16 @@
 """Making somebody responsible at every layer. Writes the chain; the problem's own row is written by problems."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete, insert
+from sqlalchemy import delete
 from sqlalchemy.orm import Session
 
+from backend import rows
 from backend.access.scope import Actor
-from backend.accounts import queries as accounts
+from backend.accounts import roster
 from backend.effects import Effect, Event, OpLike
 from backend.errors import Refused
 from backend.problems import queries as problems
@@ -20,6 +21,11 @@ from backend.territory import queries as territory
 from backend.workdays import add_workdays
 
 CITY_TIME = ZoneInfo("Asia/Shanghai")
+
+
+def prepare(session: Session, ops: Sequence[OpLike]) -> None:
+    """Who holds which post is looked up before the first hazard is raised, not in the middle of it."""
+    roster.holders_of(session, (), ops[0].received_at.date())
 
 
 def assign(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
@@ -59,13 +65,15 @@ def _deadline(pack: Any, class_id: str, on: Any) -> Any:
 def _store(session: Session, data: Mapping[str, Any], duty: rules.Duty, due: Any, now: datetime) -> Effect:
     city = territory.city_id(session)
     links = rules.chain(duty, data["district_id"], data["township_id"], data["site_id"], city)
-    holders = accounts.holders_of(session, links, now.astimezone(CITY_TIME).date())
-    rows = [_row(data, link, found, duty, now) for link, found in zip(links, holders, strict=True)]
-    session.execute(delete(Responsibility).where(Responsibility.problem_id == data["problem_id"]))
-    session.execute(insert(Responsibility), rows)
+    holders = roster.holders_of(session, links, now.astimezone(CITY_TIME).date())
+    chain = [_row(data, link, found, duty, now) for link, found in zip(links, holders, strict=True)]
+    if not data.get("is_new"):
+        session.execute(delete(Responsibility).where(Responsibility.problem_id == data["problem_id"]))
+    for row in chain:
+        rows.add(session, Responsibility, row)
     told = {"problem_id": data["problem_id"], "lead_department_id": duty.lead, "due_on": due[0], "deadline_reason": due[1],
             "note": data.get("note", ""), "op_id": data.get("op_id")}  # fmt: skip
-    gaps = [row["layer"] for row in rows if row["is_gap"]]
+    gaps = [row["layer"] for row in chain if row["is_gap"]]
     summary = {"lead": duty.lead, "rule": duty.rule_id, "gaps": gaps, "area_path": data["area_path"]}
     return Effect(events=[Event("responsibility.assigned", told)], summary=summary)
 

@@ -1,13 +1,15 @@
 """Opening a sweep with its teams and tasks; tasks done or excused. No findings."""
 
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from datetime import datetime
+from functools import partial
 from typing import Any
 
-from sqlalchemy import bindparam, insert, update
+from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
+from backend import rows
 from backend.access.scope import SYSTEM, Actor
 from backend.effects import Changed, Effect, OpLike
 from backend.errors import Invalid, Refused
@@ -34,19 +36,19 @@ def open_sweep(session: Session, op: OpLike, actor: Actor, now: datetime) -> Eff
         )
     )
     session.execute(insert(Team), [{**team, "sweep_id": op.ent_id, "ver": 1} for team in teams])
-    rows = [
-        row
+    tasks = [
+        task
         for programme in op.args["programmes"]
-        for row in _tasks(session, actor, op, programme, packs[programme].site_kinds)
+        for task in _tasks(session, actor, op, programme, packs[programme].site_kinds)
     ]
-    if rows:
-        session.execute(insert(Task), rows)
+    if tasks:
+        session.execute(insert(Task), tasks)
     changes = [Changed("sweep", op.ent_id, 1, ("global",))]
     changes += [Changed("team", team["id"], 1, (f"team:{team['id']}",)) for team in teams]
-    changes += [Changed("task", row["id"], 1, (f"team:{row['team_id']}",)) for row in rows]
+    changes += [Changed("task", task["id"], 1, (f"team:{task['team_id']}",)) for task in tasks]
     city = territory.city_id(session)
     return Effect(
-        ver=1, changes=changes, summary={"tasks": len(rows), "area_path": city}, result={"tasks": len(rows)}
+        ver=1, changes=changes, summary={"tasks": len(tasks), "area_path": city}, result={"tasks": len(tasks)}
     )
 
 
@@ -80,24 +82,23 @@ def excuse(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     )
 
 
-_TASKS: Any = Task.__table__
-_DONE = (  # built once and run past the ORM: this is the hot path
-    update(_TASKS)
-    .where(_TASKS.c.id == bindparam("b_task"), _TASKS.c.site_id == bindparam("b_site"))
-    .values(state="done", inspection_id=bindparam("b_inspection"), ver=_TASKS.c.ver + 1)
-    .returning(_TASKS.c.ver, _TASKS.c.team_id)
-)
+def prepare(session: Session, ops: Sequence[OpLike]) -> None:
+    """The tasks that these inspections are about, read and locked in one go (args are as sent, not yet checked)."""
+    ids = {task for op in ops if isinstance(task := op.args.get("task_id"), str)}
+    rows.keep(session, Task, dict.fromkeys(ids) | queries.hold_tasks(session, SYSTEM, sorted(ids)))
 
 
 def complete_task(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `inspection.submitted`: its task is done. Twice stays done; an unknown one is flagged."""
-    if not data["task_id"]:
+    task_id = data["task_id"]
+    if not task_id:
         return Effect()
-    names = {"b_task": data["task_id"], "b_site": data["site_id"], "b_inspection": data["inspection_id"]}
-    row = session.connection().execute(_DONE, names).one_or_none()
-    if row is None:
-        return Effect(summary={"task_unknown": data["task_id"]})
-    return Effect(changes=[Changed("task", data["task_id"], row.ver, (f"team:{row.team_id}",))])
+    task = rows.kept(session, Task, task_id, partial(queries.hold_task, session, SYSTEM, task_id))
+    if task is None or task["site_id"] != data["site_id"]:
+        return Effect(summary={"task_unknown": task_id})
+    done = {"state": "done", "inspection_id": data["inspection_id"], "ver": task["ver"] + 1}
+    rows.change(session, Task, {"id": task_id}, done)
+    return Effect(changes=[Changed("task", task_id, done["ver"], (f"team:{task['team_id']}",))])
 
 
 def _tasks(

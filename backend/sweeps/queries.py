@@ -1,6 +1,7 @@
 """Reads of sweeps, teams, tasks; each begins with who asks."""
 
 from collections.abc import Sequence
+from typing import Any
 
 from sqlalchemy import func
 from sqlalchemy.orm import Session
@@ -44,6 +45,19 @@ def teams_by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str
 def tasks_by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Task]:
     """Tasks with these ids that `actor` may see."""
     return {row.id: row for row in session.scalars(visible(Task, actor).where(Task.id.in_(ids)))}
+
+
+def hold_task(session: Session, actor: Actor, task_id: str) -> dict[str, Any] | None:
+    """site_id, team_id and ver of a task, locked until the end of the transaction; None where there is none."""
+    return hold_tasks(session, actor, [task_id]).get(task_id)
+
+
+def hold_tasks(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The same for many, locked in order of id."""
+    columns = (Task.id, Task.site_id, Task.team_id, Task.ver)
+    held = visible(Task, actor).with_only_columns(*columns).where(Task.id.in_(ids))
+    found = session.execute(held.order_by(Task.id).with_for_update())
+    return {row.id: dict(row._mapping) for row in found}
 
 
 def progress(session: Session, actor: Actor) -> dict[str, int]:

@@ -8,12 +8,13 @@ import structlog
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
+from backend import rows
 from backend.access.scope import SYSTEM, Actor
 from backend.config import Config
-from backend.database import lock, transaction
+from backend.database import lock
 from backend.errors import Problem
 from backend.feed.log import meta
-from backend.ops.apply import apply, known_outcomes
+from backend.ops.apply import apply, known_outcomes, prepare
 from backend.ops.op import Op, Outcome
 from backend.sync import queries
 from backend.sync.models import Replica
@@ -68,28 +69,36 @@ def _chunks(ops: Sequence[Framed]) -> list[Sequence[Framed]]:
 
 def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, outbox_len: Any,
                 answer: dict[str, Any]) -> None:  # fmt: skip
-    with transaction() as session:
-        server = meta(session, actor)
-        if epoch != server.epoch:
-            raise Problem("epoch_changed", extra={"epoch": server.epoch})
-        replica = queries.replica_of(session, actor, replica_id)
-        if replica is None or replica.status != "active":
-            raise Problem(
-                "replica_forked" if replica is None else "replica_revoked",
-                extra={"next_seq": 1, "head": "0" * 64},
-            )
+    def work(session: Session) -> tuple[dict[str, Any], list[Outcome]]:
+        server, replica = _stand(session, replica_id, epoch, actor)
         lock(session, {key for op in chunk for key in _touched(op)})
         outcomes = _apply_chunk(session, chunk, replica, actor, now)
         replica.last_seen_at = now
         replica.outbox_len = outbox_len if isinstance(outbox_len, int) else 0
-        answer.update(
-            epoch=server.epoch, next_seq=replica.next_seq, head=replica.head, durable_seq=server.durable_clock
-        )
+        return {
+            "epoch": server.epoch, "next_seq": replica.next_seq, "head": replica.head,
+            "durable_seq": server.durable_clock,
+        }, outcomes  # fmt: skip
+
+    stand, outcomes = rows.run(work)
+    answer.update(stand)
     first = {outcome.op_id: n for n, outcome in reversed(list(enumerate(outcomes)))}
     answer["results"] += [
         _result(op, outcome, outcome.is_dup or first[outcome.op_id] != n)
         for n, (op, outcome) in enumerate(zip(chunk, outcomes, strict=True))
     ]
+
+
+def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple[Any, Replica]:
+    """This server's history and the replica in it. Raises Problem epoch_changed, replica_forked, replica_revoked."""
+    server = meta(session, actor)
+    if epoch != server.epoch:
+        raise Problem("epoch_changed", extra={"epoch": server.epoch})
+    replica = queries.replica_of(session, actor, replica_id)
+    if replica is None or replica.status != "active":
+        code = "replica_forked" if replica is None else "replica_revoked"
+        raise Problem(code, extra={"next_seq": 1, "head": "0" * 64})
+    return server, replica
 
 
 def _touched(op: Framed) -> list[str]:
@@ -103,17 +112,18 @@ def _apply_chunk(
 ) -> list[Outcome]:
     known = known_outcomes(session, [op.id for op in chunk])
     head = Head(replica.id, replica.next_seq, replica.head)
+    ops = [_op(framed, replica, actor, now) for framed in chunk]
+    prepare(session, [op for op in ops if op.id not in known and op.fault is None])
     outcomes = []
-    for framed in chunk:
+    for framed, op in zip(chunk, ops, strict=True):
         try:
-            seen = known[framed.id][0] if framed.id in known else None
-            take(head, framed, seen)
+            take(head, framed, known[op.id][0] if op.id in known else None)
         except Forked:
             raise Problem(
                 "replica_forked", extra={"next_seq": replica.next_seq, "head": replica.head}
             ) from None
-        outcome = apply(session, _op(framed, replica, actor, now), actor, now, known)
-        known.setdefault(framed.id, (framed.fp, outcome))
+        outcome = apply(session, op, actor, now, known)
+        known.setdefault(op.id, (op.fp, outcome))
         outcomes.append(outcome)
     replica.next_seq, replica.head = head.next_seq, head.head
     return outcomes

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import func, select
 
 from backend.access.scope import SYSTEM
-from backend.accounts import queries as accounts
+from backend.accounts import roster
 from backend.accounts.models import Holding
 from backend.app import create_app
 from backend.cli import setup
@@ -92,7 +92,7 @@ def terms(post: str) -> list[tuple[str, date, date | None]]:
 
 def holder(link: dict[str, str], on: date) -> str | None:
     with snapshot() as session:
-        return accounts.holders_of(session, [link], on)[0][2]
+        return roster.holders_of(session, [link], on)[0][2]
 
 
 def test_the_record_holds_what_the_files_hold(town: Town) -> None:
@@ -215,7 +215,7 @@ def test_a_vacant_post_is_a_gap_with_its_title_and_a_missing_one_is_nothing(town
         {"layer": "district", "area_id": "370399", "department_id": ""},
     ]
     with snapshot() as session:
-        found = accounts.holders_of(session, links, date(2026, 4, 1))
+        found = roster.holders_of(session, links, date(2026, 4, 1))
     assert found == [(vacant["id"], vacant["title_zh"], None), (None, None, None)]
 
 

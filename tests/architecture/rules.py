@@ -8,7 +8,7 @@ from pathlib import Path
 # A package imports only what stands above it (CONTRIBUTING.md); features of one line stand side by side.
 STAIRCASE = (
     ("sync_protocol",),
-    ("errors", "config", "effects", "workdays", "geometry", "imaging", "database", "packs"),
+    ("errors", "config", "effects", "workdays", "geometry", "imaging", "database", "bulk", "rows", "packs"),
     ("access",),
     ("journal", "feed"),
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),

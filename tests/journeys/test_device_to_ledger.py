@@ -94,6 +94,17 @@ def test_an_unknown_verb_and_a_malformed_op_are_kept_with_their_reason_and_the_r
     assert "写下的话" in kept.body
 
 
+def test_a_second_inspection_under_an_id_that_is_taken_is_parked_and_its_neighbours_are_applied(running: Stage, phone) -> None:
+    site, taken = first_site(phone), new_id()
+    names = [taken, new_id(), taken, new_id()]
+    ops = [phone.record("inspection.submit", ("inspection", name), checklist(phone, site, {"A101": []})) for name in names]
+    assert phone.sync(tries=5)
+    rows = look(running, select(LoggedOp.op_id, LoggedOp.status, LoggedOp.reason).where(LoggedOp.op_id.in_(ops)))
+    assert {row.op_id: (row.status, row.reason) for row in rows} == {
+        ops[0]: ("applied", None), ops[1]: ("applied", None), ops[2]: ("parked", "conflict"), ops[3]: ("applied", None),
+    }  # fmt: skip
+
+
 def test_a_site_that_nobody_knows_parks_the_op_and_keeps_what_was_typed(running: Stage, phone) -> None:
     args = checklist(phone, first_site(phone), {}) | {"site_id": "ZB-000000-0000", "remarks": {"A101": "门口积水"}}
     op = phone.record("inspection.submit", ("inspection", new_id()), args)
