@@ -9,7 +9,9 @@ _CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol"}
 
 PERMISSIONS: Mapping[str, frozenset[str]] = {
     "system": frozenset(
-        _CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive"}
+        _CITY
+        | _FIELD
+        | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive", "server.keep"}
     ),
     "admin": frozenset(
         _READ | {"city.load", "pack.install", "user.add", "post.hold", "device.enrol", "ledger.export"}

@@ -66,7 +66,7 @@ def condition(model: type[Scoped], actor: Actor) -> ColumnElement[bool] | None:
     return and_(*parts) if parts else None
 
 
-def visible(model: type[M], actor: Actor) -> Select[tuple[M]]:
+def visible(model: type[M], actor: Actor) -> Select[M]:
     """SELECT of the rows of `model` that `actor` may see; the beginning of every read."""
     where = condition(model, actor)
     statement = select(model)

@@ -19,7 +19,7 @@ from backend.config import Config
 from backend.database import close_app, db, gate, snapshot, transaction
 from backend.errors import Invalid
 from backend.feed.log import begin_epoch
-from backend.ops.apply import submit
+from backend.ops.apply import now_utc, submit
 from backend.packs import shipped_city, shipped_packs
 from backend.programmes import queries as programmes
 from backend.programmes.packs import read_pack
@@ -43,7 +43,7 @@ def migrate(config: Config) -> None:
     command.upgrade(made, "head")
     app = create_app(config)
     with app.app_context(), transaction() as session:
-        begin_epoch(session)
+        begin_epoch(session, now_utc())
     close_app(app)
 
 

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Table, and_, insert, or_, select, tuple_
@@ -10,7 +11,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import Actor, visible
 from backend.bulk import insert_many
 from backend.effects import Changed
-from backend.feed.models import FeedHorizon, FeedRow, ServerMeta
+from backend.feed.models import Epoch, FeedHorizon, FeedRow, ServerMeta
 
 _FEED: Table = FeedRow.__table__  # type: ignore[assignment]
 _SET = ", ".join(f"{name} = excluded.{name}" for name in ("clock", "sub", "is_member", "ver"))
@@ -60,7 +61,15 @@ def meta(session: Session, actor: Actor) -> ServerMeta:
     return session.scalars(visible(ServerMeta, actor)).one()
 
 
-def begin_epoch(session: Session) -> None:
+def epochs(session: Session, actor: Actor) -> Sequence[Epoch]:
+    """The histories this database has lived in, the present one last."""
+    return session.scalars(visible(Epoch, actor).order_by(Epoch.n)).all()
+
+
+def begin_epoch(session: Session, now: datetime) -> None:
     """Give a new database its epoch; does nothing where there is one."""
     if session.execute(ServerMeta.__table__.select()).first() is None:
-        session.execute(insert(ServerMeta).values(id=1, epoch=str(uuid.uuid4()), durable_clock=0))
+        epoch = str(uuid.uuid4())
+        session.execute(insert(ServerMeta).values(id=1, epoch=epoch, durable_clock=0))
+        first = {"n": 1, "began_at": now, "clock": 0, "reason": "new", "detail": {}}
+        session.execute(insert(Epoch).values(epoch=epoch, **first))

@@ -1,10 +1,13 @@
-"""The feed's tables: latest state per bucket and entity, horizons, the server's epoch. No payloads."""
+"""The feed's tables: latest state per bucket and entity, horizons, the server's epochs. No payloads."""
 
-from sqlalchemy import BigInteger, Boolean, Index, Integer, String
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import JSON, BigInteger, Boolean, Index, Integer, String
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.access.scope import PUBLIC, Scoped
-from backend.database import Base, Key
+from backend.database import Base, Key, UtcDateTime
 
 
 class FeedRow(Base):
@@ -37,3 +40,19 @@ class ServerMeta(Scoped, Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     epoch: Mapped[str] = mapped_column(Key)
     durable_clock: Mapped[int] = mapped_column(BigInteger, default=0)
+
+
+class Epoch(Scoped, Base):
+    """A history this database has lived in, the present one last: where each began, and why (P21, P63).
+
+    An epoch that is not in here is one this database knows nothing of: it is older than whoever names it.
+    """
+
+    __tablename__ = "epochs"
+    __scope__ = PUBLIC
+    epoch: Mapped[str] = mapped_column(Key, primary_key=True)
+    n: Mapped[int] = mapped_column(Integer, unique=True)
+    began_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    clock: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(String(24))
+    detail: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)

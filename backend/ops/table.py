@@ -8,6 +8,8 @@ from marshmallow import Schema
 
 from backend.accounts import handlers as accounts
 from backend.accounts import schemas as account_schemas
+from backend.feed import handlers as feed
+from backend.feed import schemas as feed_schemas
 from backend.geotags import handlers as geotags
 from backend.geotags import schemas as geotag_schemas
 from backend.inspections import handlers as inspections
@@ -52,4 +54,6 @@ VERBS: Mapping[str, Verb] = {
     "problem.place": Verb(geotag_schemas.Place(), "problem.place", geotags.place),
     "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", photos.attach),
     "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
+    "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
+    "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
 }

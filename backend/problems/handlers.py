@@ -105,7 +105,7 @@ def move(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime)
     problem = queries.of_finding(session, SYSTEM, data["finding_id"])
     if problem is None:
         return Effect()
-    left, tag = _buckets(_row_of(problem)), data["tag"]
+    left, tag = buckets(_row_of(problem)), data["tag"]
     for name in (
         "district_id",
         "township_id",
@@ -123,7 +123,7 @@ def move(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime)
         )
     session.flush()
     row = _row_of(problem)
-    gone = tuple(bucket for bucket in left if bucket not in _buckets(row))
+    gone = tuple(bucket for bucket in left if bucket not in buckets(row))
     event = Event("problem.moved", {"problem_id": problem.id, **{k: row[k] for k in _ASSIGN}})
     return Effect(
         ver=problem.ver,
@@ -260,7 +260,7 @@ def _row_of(problem: Problem) -> dict[str, Any]:
     return {column.name: getattr(problem, column.name) for column in Problem.__table__.columns}
 
 
-def _buckets(row: Mapping[str, Any]) -> tuple[str, ...]:
+def buckets(row: Mapping[str, Any]) -> tuple[str, ...]:
     if not row["district_id"]:
         return (f"team:{row['team_id']}",) if row["team_id"] else ()
     found = [f"district:{row['district_id']}"]
@@ -272,7 +272,7 @@ def _buckets(row: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _changed(row: Mapping[str, Any], ver: int, left: tuple[str, ...] = ()) -> Changed:
-    return Changed("problem", row["id"], ver, _buckets(row), left)
+    return Changed("problem", row["id"], ver, buckets(row), left)
 
 
 def _missing(session: Session, problem_id: str) -> int:

@@ -28,6 +28,19 @@ class Replica(Scoped, Base):
     __table_args__ = (UniqueConstraint("install_id", "nonce"),)
 
 
+class ReplicaStep(Base):
+    """What moved a replica's head on without a row of its own in the op log: a duplicate (P8) or an incident (P10).
+
+    With these the head can be computed again from what is in custody, gap by gap (I5).
+    """
+
+    __tablename__ = "replica_steps"
+    replica: Mapped[str] = mapped_column(Key, primary_key=True)
+    seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
+    op_id: Mapped[str] = mapped_column(Key)
+    fp: Mapped[str] = mapped_column(String(64))
+
+
 class UnreadablePush(Base):
     """A push whose frame could not be read: kept for inspection, never thrown away."""
 

@@ -5,6 +5,7 @@ from datetime import datetime
 from typing import Any
 
 import structlog
+from sqlalchemy import insert
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
@@ -17,7 +18,7 @@ from backend.feed.log import meta
 from backend.ops.apply import apply, known_outcomes, prepare
 from backend.ops.op import Op, Outcome
 from backend.sync import queries
-from backend.sync.models import Replica
+from backend.sync.models import Replica, ReplicaStep
 from sync_protocol.envelope import BadFrame, Framed, frames
 from sync_protocol.limits import CHUNK_OPS
 from sync_protocol.ordering import Forked, Head, take
@@ -114,18 +115,23 @@ def _apply_chunk(
     head = Head(replica.id, replica.next_seq, replica.head)
     ops = [_op(framed, replica, actor, now) for framed in chunk]
     prepare(session, [op for op in ops if op.id not in known and op.fault is None])
-    outcomes = []
+    outcomes, steps = [], []
     for framed, op in zip(chunk, ops, strict=True):
+        at = head.next_seq
         try:
-            take(head, framed, known[op.id][0] if op.id in known else None)
+            verdict = take(head, framed, known[op.id][0] if op.id in known else None)
         except Forked:
             raise Problem(
                 "replica_forked", extra={"next_seq": replica.next_seq, "head": replica.head}
             ) from None
+        if verdict != "new" and head.next_seq > at:
+            steps.append({"replica": head.replica, "seq": at, "op_id": op.id, "fp": op.fp})
         outcome = apply(session, op, actor, now, known)
         known.setdefault(op.id, (op.fp, outcome))
         outcomes.append(outcome)
     replica.next_seq, replica.head = head.next_seq, head.head
+    if steps:
+        session.execute(insert(ReplicaStep), steps)
     return outcomes
 
 

@@ -54,15 +54,15 @@ def _write(session: Session, name: str, made: Difference) -> list[Changed]:
         session.connection().execute(statement, [{f"b_{key}": v for key, v in row.items()} for row in old])
     if name not in _FEED:
         return []
-    told = [Changed(_FEED[name], row["id"], 1, _buckets(name, row)) for row in new]
+    told = [Changed(_FEED[name], row["id"], 1, buckets(name, row)) for row in new]
     for row, there in made.changed:
-        inside = _buckets(name, row)
-        left = tuple(bucket for bucket in _buckets(name, there) if bucket not in inside)
+        inside = buckets(name, row)
+        left = tuple(bucket for bucket in buckets(name, there) if bucket not in inside)
         told.append(Changed(_FEED[name], row["id"], there["ver"] + 1, inside, left))
     return told
 
 
-def _buckets(name: str, row: Row) -> tuple[str, ...]:
+def buckets(name: str, row: Row) -> tuple[str, ...]:
     if name == "sites":
         return (f"district:{row['district_id']}",)
     if name == "areas" and row["level"] == "township":

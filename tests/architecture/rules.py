@@ -16,6 +16,7 @@ STAIRCASE = (
     ("ops",),
     ("ledgers",), ("exports",),
     ("sync", "console", "health"),
+    ("backups",),
     ("app", "cli", "wsgi", "__main__"),
 )  # fmt: skip
 STEP = {name: n for n, names in enumerate(STAIRCASE) for name in names}

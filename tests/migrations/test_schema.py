@@ -84,3 +84,17 @@ def test_a_crash_in_the_middle_of_a_migration_leaves_nothing(
     monkeypatch.undo()
     command.upgrade(alembic(database), "head")
     assert differences(database) == []
+
+
+def test_a_server_that_has_an_epoch_already_has_lived_in_that_one_history(tmp_path: Path) -> None:
+    database = tmp_path / "a.db"
+    command.upgrade(alembic(database), "20261124_02")
+    raw = sqlite3.connect(database)
+    raw.execute("INSERT INTO server_meta VALUES (1, 'an-epoch', 0)")
+    raw.commit()
+    raw.close()
+    command.upgrade(alembic(database), "head")
+    raw = sqlite3.connect(database)
+    rows = raw.execute("SELECT epoch, n, clock, reason FROM epochs").fetchall()
+    raw.close()
+    assert rows == [("an-epoch", 1, 0, "new")]
