@@ -26,9 +26,9 @@ from backend.ops.apply import now_utc
 from backend.ops.jobs import Worker
 from backend.ops.reactions import JOBS
 from backend.photos.store import PhotoStore
-from backend.sync import scope
+from backend.sync import packing, scope
 from backend.sync.uploads import uploads_bp
-from backend.sync.views import pack_answer, sync_bp
+from backend.sync.views import sync_bp
 
 COOKIE = "huyuan_session"
 log = structlog.get_logger(__name__)
@@ -147,14 +147,11 @@ def _finish(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", _CSP)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
-    is_packable = (
-        response.mimetype == "application/json"
-        and not response.is_streamed
-        and (response.content_length or 0) > 1024
-    )
-    if is_packable and "gzip" in request.headers.get("Accept-Encoding", ""):
-        response.set_data(pack_answer(response.get_data()))
-        response.headers["Content-Encoding"] = "gzip"
+    if response.mimetype == "application/json" and not response.is_streamed and not response.content_encoding:
+        coding, data = packing.answer(response.get_data(), request.accept_encodings.quality)
+        if coding != "identity":
+            response.set_data(data)
+            response.headers["Content-Encoding"] = coding
         response.headers.add("Vary", "Accept-Encoding")
     return response
 

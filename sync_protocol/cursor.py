@@ -5,11 +5,19 @@ import base64
 import hashlib
 import hmac
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
 MAX_SUB = 1 << 30
+
+
+class Cursor(NamedTuple):
+    """Where a device stands: the history, a position (clock, sub) per bucket, the schema of what it holds."""
+
+    epoch: str
+    since: dict[str, tuple[int, int]]
+    schema: int
 
 
 class BadCursor(ValueError):
@@ -32,8 +40,8 @@ def encode(epoch: str, since: Mapping[str, tuple[int, int]], schema: int, key: b
     return _text(raw + _sign(raw, key))
 
 
-def decode(text: str, key: bytes) -> tuple[str, dict[str, tuple[int, int]]]:
-    """Text → (epoch, positions). Raises BadCursor, also for a second spelling of the same bytes."""
+def decode(text: str, key: bytes) -> Cursor:
+    """Text → what was put into it. Raises BadCursor, also for a second spelling of the same bytes."""
     try:
         signed = base64.urlsafe_b64decode(text.encode("ascii") + b"=" * (-len(text) % 4))
     except ValueError as fault:
@@ -42,4 +50,4 @@ def decode(text: str, key: bytes) -> tuple[str, dict[str, tuple[int, int]]]:
     if _text(signed) != text or not hmac.compare_digest(_sign(raw, key), signature):
         raise BadCursor("signature does not match")
     body: dict[str, Any] = orjson.loads(raw)
-    return body["e"], {b: (p[0], p[1]) for b, p in body["s"].items()}
+    return Cursor(body["e"], {b: (p[0], p[1]) for b, p in body["s"].items()}, body["sc"])

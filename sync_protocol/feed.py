@@ -24,6 +24,7 @@ def plan(
     scope: Iterable[str],
     horizons: Mapping[str, int],
     resetting: Mapping[str, int] | Iterable[str],
+    again: Iterable[str] = (),
 ) -> Plan:
     """Where each bucket in `scope` is read from.
 
@@ -31,16 +32,17 @@ def plan(
     of which removals were forgotten since the device's position is reset: read again from nothing,
     swept by the device at the end. While a reset is under way its pages stand before the horizon, so
     there the clock at which it began counts: it starts again only when removals were forgotten since
-    *then*. `resetting` gives these clocks; a bare list claims "just begun".
+    *then*. `resetting` gives these clocks; a bare list claims "just begun". P42: buckets in `again` are
+    reset whatever their position.
     """
     wanted = set(scope)
     began = resetting if isinstance(resetting, Mapping) else dict.fromkeys(resetting, None)
-    since, reset = dict[str, Position](), list[str]()
+    anew, since, reset = set(again), dict[str, Position](), list[str]()
     for bucket in sorted(wanted):
         at, horizon = cursor.get(bucket, START), horizons.get(bucket, 0)
         begun = began.get(bucket)
         knows = begun + 1 if isinstance(begun, int) else horizon if bucket in began else 0
-        if at > START and max(_passed(at), knows) < horizon:
+        if at > START and (bucket in anew or max(_passed(at), knows) < horizon):
             reset.append(bucket)
             at = START
         since[bucket] = at

@@ -34,8 +34,10 @@ def record(session: Session, clock: int, changes: Iterable[Changed]) -> None:
     insert_many(session.connection(), _FEED, rows, _LATEST)
 
 
-def page(session: Session, since: Mapping[str, Sequence[int]], limit: int) -> Sequence[Any]:
-    """Rows after `since[bucket] = (clock, sub)` in feed order, at most `limit` (rule G1)."""
+def page(
+    session: Session, since: Mapping[str, Sequence[int]], limit: int, types: Sequence[str]
+) -> Sequence[Any]:
+    """Rows of `types` after `since[bucket] = (clock, sub)` in feed order, at most `limit` (rule G1)."""
     groups: dict[tuple[int, int], list[str]] = {}
     for bucket, (at_clock, sub) in since.items():
         groups.setdefault((at_clock, sub), []).append(bucket)
@@ -47,7 +49,15 @@ def page(session: Session, since: Mapping[str, Sequence[int]], limit: int) -> Se
         for position, buckets in groups.items()
     ]
     order = (table.clock, table.sub, table.bucket)
-    return session.execute(FeedRow.__table__.select().where(or_(*after)).order_by(*order).limit(limit)).all()
+    return session.execute(
+        FeedRow.__table__.select().where(or_(*after), table.type.in_(types)).order_by(*order).limit(limit)
+    ).all()
+
+
+def holding(session: Session, buckets: Sequence[str], types: Sequence[str]) -> Sequence[str]:
+    """Those of `buckets` that have rows of `types`."""
+    where = (FeedRow.bucket.in_(buckets), FeedRow.type.in_(types))
+    return session.scalars(select(FeedRow.bucket).where(*where).distinct()).all()
 
 
 def horizons(session: Session, buckets: Iterable[str]) -> dict[str, int]:

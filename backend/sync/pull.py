@@ -1,60 +1,106 @@
-"""One page of the feed for one device, from one snapshot (PROTOCOL.md P14–P19)."""
+"""One page of the feed for one device, from one snapshot (PROTOCOL.md P14–P19, P40–P42)."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor
 from backend.database import clock
-from backend.errors import Problem
+from backend.errors import Invalid, Problem
 from backend.feed import log as feed
 from backend.sync import entities, queries
 from backend.sync.scope import buckets
 from sync_protocol import feed as rules
-from sync_protocol.cursor import BadCursor, decode, encode
-from sync_protocol.limits import MAX_PAGE, MAX_UNACKED
+from sync_protocol import tables
+from sync_protocol.cursor import BadCursor, Cursor, decode, encode
+from sync_protocol.limits import MAX_PAGE, MAX_UNACKED, PROTO_MIN, SCHEMA, SCHEMA_MIN, TABLES_SINCE
 
-SCHEMA = 1
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """What a device asks for, read strictly."""
+
+    cursor: str | None
+    resetting: Mapping[str, int] | Sequence[str]
+    unacked: Sequence[str]
+    limit: int
+    schema: int
 
 
-def page(session: Session, request: Mapping[str, Any], actor: Actor, key: bytes) -> dict[str, Any]:
+def read(body: Mapping[str, Any]) -> Ask:
+    """The request of POST /pull. Raises Invalid for a member of the wrong kind, Problem upgrade_required (P27)."""
+    cursor, resetting = body.get("cursor"), body.get("resetting") or {}
+    unacked, limit = body.get("unacked") or [], body.get("limit") or MAX_PAGE
+    schema, proto = body.get("schema", SCHEMA_MIN), body.get("proto", PROTO_MIN)
+    faults = {
+        "cursor": cursor is not None and not isinstance(cursor, str),
+        "resetting": not isinstance(resetting, list | dict) or not all(isinstance(b, str) for b in resetting),
+        "unacked": not isinstance(unacked, list) or not all(isinstance(op, str) for op in unacked),
+        "limit": type(limit) is not int,
+        "schema": type(schema) is not int,
+        "proto": type(proto) is not int,
+    }
+    if any(faults.values()):
+        raise Invalid(
+            errors=[
+                {"pointer": f"/{name}", "code": "invalid", "detail": "of the wrong kind"}
+                for name, is_wrong in faults.items() if is_wrong
+            ]
+        )  # fmt: skip
+    if schema < SCHEMA_MIN or proto < PROTO_MIN:
+        raise Problem("upgrade_required", extra={"proto_min": PROTO_MIN, "schema_min": SCHEMA_MIN})
+    return Ask(
+        cursor or None, resetting, unacked[:MAX_UNACKED], max(1, min(limit, MAX_PAGE)), min(schema, SCHEMA)
+    )
+
+
+def page(session: Session, ask: Ask, actor: Actor, key: bytes) -> dict[str, Any]:
     """The answer to POST /pull. Raises Problem cursor_invalid, epoch_changed."""
     server, now = feed.meta(session, actor), clock(session)
-    since = _since(request.get("cursor"), server.epoch, key)
+    stood = _stood(ask.cursor, server.epoch, key)
     scope = buckets(session, actor)
-    plan = rules.plan(since, scope, feed.horizons(session, scope), request.get("resetting") or [])
-    limit = max(1, min(int(request.get("limit") or MAX_PAGE), MAX_PAGE))
-    found = feed.page(session, plan.since, limit + 1)
-    is_complete, found = len(found) <= limit, found[:limit]
+    again = _read_otherwise(session, stood, ask.schema)
+    plan = rules.plan(stood.since, scope, feed.horizons(session, scope), ask.resetting, again)
+    found = feed.page(session, plan.since, ask.limit + 1, entities.known(ask.schema))
+    is_complete, found = len(found) <= ask.limit, found[: ask.limit]
     last = None if is_complete else (found[-1].clock, found[-1].sub)
-    cursor = encode(server.epoch, rules.advance(plan.since, last, now), SCHEMA, key)
-    unacked = [str(op) for op in (request.get("unacked") or [])[:MAX_UNACKED]]
+    cursor = encode(server.epoch, rules.advance(plan.since, last, now), ask.schema, key)
     return {
-        "epoch": server.epoch, "as_of": now, "complete": is_complete, "rows": _rows(session, actor, found),
-        "drop": plan.drop, "reset": plan.reset, "acks": [ack(op) for op in queries.statuses(session, actor, unacked)],
+        "epoch": server.epoch, "as_of": now, "complete": is_complete, **_rows(session, actor, found, ask.schema),
+        "drop": plan.drop, "reset": plan.reset, "acks": [ack(op) for op in queries.statuses(session, actor, ask.unacked)],
         "attention_count": len(queries.attention(session, actor)), "durable_seq": server.durable_clock, "cursor": cursor,
     }  # fmt: skip
 
 
-def _since(text: Any, epoch: str, key: bytes) -> dict[str, tuple[int, int]]:
-    if not text:
-        return {}
+def _stood(text: str | None, epoch: str, key: bytes) -> Cursor:
+    if text is None:
+        return Cursor(epoch, {}, SCHEMA)
     try:
-        made_in, since = decode(str(text), key)
+        found = decode(text, key)
     except BadCursor as fault:
         raise Problem("cursor_invalid", str(fault)) from fault
-    if made_in != epoch:
+    if found.epoch != epoch:
         raise Problem("epoch_changed", extra={"epoch": epoch})
-    return since
+    return found
 
 
-def _rows(session: Session, actor: Actor, found: Any) -> list[dict[str, Any]]:
+def _read_otherwise(session: Session, stood: Cursor, schema: int) -> Sequence[str]:
+    """P42: buckets that hold rows which the device has in the form of another schema."""
+    if not stood.since or stood.schema == schema:
+        return ()
+    if stood.schema > SCHEMA:  # of a newer server than this one: nobody here knows what it told
+        return list(stood.since)
+    return feed.holding(session, list(stood.since), entities.differing(stood.schema, schema))
+
+
+def _rows(session: Session, actor: Actor, found: Sequence[Any], schema: int) -> dict[str, Any]:
     wanted: dict[str, list[str]] = {}
     for row in found:
         if row.is_member:
             wanted.setdefault(row.type, []).append(row.id)
-    data = entities.load(session, actor, wanted)
+    data = entities.load(session, actor, wanted, schema)
     rows = []
     for row in found:
         common = {"b": row.bucket, "t": row.type, "id": row.id}
@@ -64,7 +110,10 @@ def _rows(session: Session, actor: Actor, found: Any) -> list[dict[str, Any]]:
             if payload is None
             else {**common, "op": "put", "ver": row.ver, "data": payload}
         )
-    return rows
+    if schema < TABLES_SINCE:
+        return {"rows": rows}
+    rest, packed = tables.pack(rows)
+    return {"rows": rest, "tables": packed}
 
 
 def ack(op: Any) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """The device's HTTP doors: load → may they → do → dump. No decisions."""
 
-import gzip
 import secrets
 import zlib
 from typing import Any
@@ -23,7 +22,7 @@ from backend.sync import push as pushes
 from backend.sync import queries
 from backend.sync.models import UnreadablePush
 from sync_protocol import PROTO
-from sync_protocol.limits import CHUNK_OPS, UPLOAD_CHUNK_BYTES
+from sync_protocol.limits import CHUNK_OPS, PROTO_MIN, SCHEMA, SCHEMA_MIN, UPLOAD_CHUNK_BYTES
 
 sync_bp = Blueprint("sync", __name__, url_prefix="/sync/v1")
 NEXT_SYNC_S = 900
@@ -40,8 +39,8 @@ def hello() -> dict[str, Any]:
     }
     with snapshot() as session:
         epoch = meta(session, SYSTEM).epoch
-    return {"epoch": epoch, "server_time": now_utc().isoformat(), "proto_min": PROTO, "proto_max": PROTO,
-            "limits": limits, "version": __version__, "next_sync_after": NEXT_SYNC_S}  # fmt: skip
+    return {"epoch": epoch, "server_time": now_utc().isoformat(), "proto_min": PROTO_MIN, "proto_max": PROTO,
+            "schema_min": SCHEMA_MIN, "schema_max": SCHEMA, "limits": limits, "version": __version__, "next_sync_after": NEXT_SYNC_S}  # fmt: skip
 
 
 @sync_bp.post("/enrol")
@@ -91,10 +90,10 @@ def push() -> dict[str, Any]:
 def pull() -> dict[str, Any]:
     actor, now, body = device_actor(), now_utc(), json_body()
     require(actor, "sync")
-    if body.get("proto", PROTO) < PROTO:
-        raise Problem("upgrade_required", extra={"proto_min": PROTO})
     with snapshot() as session:
-        answer = pulls.page(session, body, actor, current_app.extensions["config"].secret_key.encode())
+        answer = pulls.page(
+            session, pulls.read(body), actor, current_app.extensions["config"].secret_key.encode()
+        )
     return {**answer, "time": _times(now), "next_sync_after": NEXT_SYNC_S}
 
 
@@ -191,8 +190,3 @@ def _times(t1: Any) -> dict[str, int]:
 
 def _replica_id() -> str:
     return f"r-{secrets.token_hex(8)}"
-
-
-def pack_answer(data: bytes) -> bytes:
-    """gzip as small as it goes: a thin line costs more than the 10 ms that level 9 takes for a page."""
-    return gzip.compress(data, 9)

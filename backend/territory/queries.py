@@ -136,6 +136,29 @@ def areas(session: Session, actor: Actor, level: str | None = None) -> Sequence[
     return session.scalars(statement.where(Area.level == level) if level else statement).all()
 
 
+_AREA_CARD = (Area.id, Area.level, Area.name_zh, Area.name_en, Area.parent_id)
+_SITE_CARD = (
+    Site.id,
+    Site.kind,
+    Site.category,
+    Site.name,
+    Site.township_id,
+    Site.lon,
+    Site.lat,
+    Site.perimeter,
+)
+
+
+def area_cards(session: Session, actor: Actor, ids: Sequence[str]) -> Sequence[Any]:
+    """Areas with these ids as plain rows, without their outlines (which are large)."""
+    return session.execute(visible(Area, actor).with_only_columns(*_AREA_CARD).where(Area.id.in_(ids))).all()
+
+
+def site_cards(session: Session, actor: Actor, ids: Sequence[str]) -> Sequence[Any]:
+    """Sites with these ids as plain rows of what a device shows."""
+    return session.execute(visible(Site, actor).with_only_columns(*_SITE_CARD).where(Site.id.in_(ids))).all()
+
+
 def children(session: Session, actor: Actor, area_id: str) -> Sequence[Area]:
     """Areas directly below one."""
     return session.scalars(visible(Area, actor).where(Area.parent_id == area_id).order_by(Area.id)).all()

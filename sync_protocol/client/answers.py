@@ -4,6 +4,8 @@ I/O."""
 from collections.abc import Mapping
 from typing import Any
 
+from sync_protocol import tables
+
 Members = Mapping[str, type]
 PAGE: Members = {
     "rows": list, "drop": list, "reset": list, "acks": list, "cursor": str, "complete": bool, "as_of": int,
@@ -38,6 +40,16 @@ def fault_of(path: str, answer: Mapping[str, Any]) -> str | None:
             if fault:
                 return f"{name}: {fault}"
     return None
+
+
+def whole(page: Mapping[str, Any]) -> dict[str, Any]:
+    """P40: a page with the rows of its tables among its rows. Raises tables.BadTable."""
+    rows = tables.unpack(page.get("tables") or ())
+    if fault := next(
+        (lack for row in rows if (lack := _lacks(row, ELEMENTS["rows"]) or _row_fault(row))), None
+    ):
+        raise tables.BadTable(fault)
+    return {**page, "rows": [*page["rows"], *rows]}
 
 
 def _elements(value: Any) -> list[Any]:

@@ -13,12 +13,14 @@ from typing import Any
 import orjson
 
 from sync_protocol import PROTO, replica
+from sync_protocol.client.answers import whole
 from sync_protocol.client.store import ClientStore
 from sync_protocol.client.transport import Offline, Refused, ServerBusy, Transport, wait_s
 from sync_protocol.client.uploader import Uploader, UploadReport
 from sync_protocol.identity import uuid7
-from sync_protocol.limits import MAX_PAGE, MAX_UNACKED, UPLOAD_CHUNK_BYTES
+from sync_protocol.limits import MAX_PAGE, MAX_UNACKED, SCHEMA, UPLOAD_CHUNK_BYTES
 from sync_protocol.problems import PROBLEMS
+from sync_protocol.tables import BadTable
 
 BASE = "/sync/v1"
 LOG = ("outbox", "acked", "next_seq", "head", "replica", "epoch")  # what recording and pushing touch
@@ -188,15 +190,17 @@ class FieldClient:
         request = {
             "proto": PROTO, "replica": state["replica"], "cursor": state["cursor"],
             "resetting": replica.resetting(state), "unacked": replica.unacked(state, MAX_UNACKED),
-            "limit": limit,
+            "limit": limit, "schema": SCHEMA,
         }  # fmt: skip
         try:
-            page = self.transport.json("POST", f"{BASE}/pull", request)
+            page = whole(self.transport.json("POST", f"{BASE}/pull", request))
             if page["epoch"] != state["epoch"]:
                 raise Refused(409, {"code": "epoch_changed", "epoch": page["epoch"]})
         except Refused as refusal:
             self._heal(refusal)
             return False
+        except BadTable as fault:
+            raise Offline(f"not an answer of this protocol: {fault}") from fault
         if not page["complete"] and page["cursor"] == state["cursor"] and not page["reset"]:
             raise Offline("a page that leads nowhere")
         with self.store.change() as kept:

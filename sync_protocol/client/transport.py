@@ -5,19 +5,18 @@ import gzip
 import http.client
 import json
 import math
-import zlib
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
 from sync_protocol.client.answers import fault_of
+from sync_protocol.client.codings import READABLE, unpack
 
 TIMEOUT_S = 30.0
 READ_BYTES = 65_536
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # far above any page; a line that never ends must not fill the phone
 MAX_WAIT_S = 3600.0
 BUSY = (429, 503)
-GZIP_WINDOW = 31  # zlib's name for "gzip header and trailer"
 
 
 class Offline(Exception):
@@ -90,7 +89,7 @@ class Transport:
 
     def json(self, method: str, path: str, payload: Any = None) -> dict[str, Any]:
         """A JSON exchange. Raises Offline, ServerBusy or Refused."""
-        headers = {**self.headers(), "Accept": "application/json", "Accept-Encoding": "gzip"}
+        headers = {**self.headers(), "Accept": "application/json", "Accept-Encoding": ", ".join(READABLE)}
         body = None
         if payload is not None:
             body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
@@ -104,8 +103,8 @@ class Transport:
         if status in BUSY:
             raise ServerBusy(wait_s(got.get("Retry-After")))
         try:
-            answer = json.loads(_inflate(data) if got.get("Content-Encoding") == "gzip" else data)
-        except (ValueError, zlib.error, RecursionError) as fault:
+            answer = json.loads(unpack(got.get("Content-Encoding", "identity"), data, MAX_ANSWER_BYTES))
+        except (ValueError, RecursionError) as fault:
             raise Offline(f"unreadable answer to status {status}") from fault
         if 400 <= status < 500 and isinstance(answer, dict) and isinstance(answer.get("code"), str):
             if answer["code"] == "bad_frame" and answer.get("retryable") is True:
@@ -145,12 +144,3 @@ def _drain(answer: http.client.HTTPResponse) -> bytes:
     if answer.length:
         raise http.client.IncompleteRead(bytes(data), answer.length)
     return bytes(data)
-
-
-def _inflate(data: bytes) -> bytes:
-    """Gunzip with an end in sight. Raises ValueError or zlib.error."""
-    stream = zlib.decompressobj(GZIP_WINDOW)
-    plain = stream.decompress(data, MAX_ANSWER_BYTES)
-    if not stream.eof:
-        raise ValueError("cut, or larger than any answer")
-    return plain

@@ -23,6 +23,8 @@ from backend.ops.apply import now_utc
 from backend.problems.models import Problem
 from backend.territory import queries as territory
 from sync_protocol.identity import GENESIS, chain_head, fingerprint, uuid7
+from tests.benchmarks import pulling
+from tests.benchmarks.table import row
 from tests.journeys.stage import Stage, stage
 
 BATCH, BATCHES, PHONES, RUNS = 100, 6, 4, 3
@@ -31,37 +33,8 @@ BATCH, BATCHES, PHONES, RUNS = 100, 6, 4, 3
 def everything(folder: Path) -> list[dict[str, Any]]:
     """All benchmarks, on one fresh SQLite server."""
     with stage(folder / "server") as made:
-        rows = [*bootstrap(made), *push(made, folder), memory(made), *ledger(made)]
+        rows = [*pulling.everything(made), *push(made, folder), memory(made), *ledger(made)]
     return rows
-
-
-def _row(what: str, median: str, limit: str = "-", ratio: str = "-", goal: str = "-") -> dict[str, Any]:
-    return {"what": what, "median": median, "limit": limit, "ratio": ratio, "goal": goal}
-
-
-def bootstrap(made: Stage) -> list[dict[str, Any]]:
-    """Everything one inspector of two districts needs, from nothing."""
-    sizes, times = [], []
-    for n in range(RUNS):
-        client = made.device("ins1", f"boot{n}")
-        line = http.client.HTTPConnection("127.0.0.1", made.server.port)
-        cursor, size, started = None, 0, time.perf_counter()
-        while True:
-            body = json.dumps({"proto": 1, "replica": client.store.state()["replica"], "cursor": cursor, "limit": 500})
-            line.request("POST", "/sync/v1/pull", body, {**client.transport.headers(), "Accept-Encoding": "gzip"})
-            data = line.getresponse().read()
-            size += len(data)
-            page = json.loads(gzip.decompress(data))
-            cursor = page["cursor"]
-            if page["complete"]:
-                break
-        times.append(time.perf_counter() - started)
-        sizes.append(size)
-        client.close()
-    return [
-        _row("bootstrap of one inspector, bytes gzip", f"{statistics.median(sizes):,.0f}", goal="< 60,000"),
-        _row("bootstrap of one inspector, time", f"{statistics.median(times):.3f} s", goal="< 0.3 s"),
-    ]
 
 
 class Phone:
@@ -125,8 +98,8 @@ def push(made: Stage, folder: Path) -> list[dict[str, Any]]:
         raw.append(_raw(folder / f"raw{run}.db", bodies))
     best, limit, dup = (statistics.median(x) for x in (rates, raw, again))
     return [
-        _row(f"push, ops of {size} B, 100 a batch", f"{best:,.0f} ops/s", f"{limit:,.0f} rows/s", f"{best / limit:.3f}", "≥ 1,500"),
-        _row("the same batches again (duplicates)", f"{dup:,.0f} ops/s", f"{best:,.0f} ops/s", f"{dup / best:.1f}", "≥ 5×"),
+        row(f"push, ops of {size} B, 100 a batch", f"{best:,.0f} ops/s", f"{limit:,.0f} rows/s", f"{best / limit:.3f}", "≥ 1,500"),
+        row("the same batches again (duplicates)", f"{dup:,.0f} ops/s", f"{best:,.0f} ops/s", f"{dup / best:.1f}", "≥ 5×"),
     ]
 
 
@@ -166,7 +139,7 @@ def memory(made: Stage) -> dict[str, Any]:
             continue  # it ended meanwhile
         if f"PPid:\t{made.server.process.pid}\n" in text:
             peak = max(peak, int(text.split("VmHWM:")[1].split()[0]))
-    return _row("peak memory of the server process", f"{peak / 1024:,.0f} MB", goal="< 300 MB")
+    return row("peak memory of the server process", f"{peak / 1024:,.0f} MB", goal="< 300 MB")
 
 
 def ledger(made: Stage, count: int = 100_000) -> list[dict[str, Any]]:
@@ -188,7 +161,7 @@ def ledger(made: Stage, count: int = 100_000) -> list[dict[str, Any]]:
                 session.execute(select(Problem.district_id, Problem.grade, func.count()).group_by(Problem.district_id, Problem.grade)).all()
                 bare.append(time.perf_counter() - started)
     made_s, bare_s = statistics.median(times), statistics.median(bare)
-    return [_row(f"city ledger over {count:,} problems", f"{made_s:.3f} s", f"{bare_s:.3f} s", f"{made_s / bare_s:.1f}", "< 1 s")]
+    return [row(f"city ledger over {count:,} problems", f"{made_s:.3f} s", f"{bare_s:.3f} s", f"{made_s / bare_s:.1f}", "< 1 s")]
 
 
 def _problem(n: int, dice: random.Random, site: str, district: str, township: str, path: str) -> dict[str, Any]:

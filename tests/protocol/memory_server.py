@@ -170,7 +170,7 @@ class MemoryServer:
         work, since = self.data, {}
         if request["cursor"]:
             try:
-                epoch, since = decode(request["cursor"], KEY)
+                epoch, since, _ = decode(request["cursor"], KEY)
             except BadCursor:
                 raise Refusal("cursor_invalid") from None
             if epoch != work["epoch"]:

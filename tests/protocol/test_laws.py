@@ -139,7 +139,7 @@ def test_p18_a_position_never_goes_back(
 def test_p14_a_cursor_says_what_was_put_into_it(
     epoch: str, since: dict[str, feed.Position], key: bytes
 ) -> None:
-    assert decode(encode(epoch, since, 1, key), key) == (epoch, since)
+    assert decode(encode(epoch, since, 1, key), key) == (epoch, since, 1)
 
 
 @given(st.integers(0, 2_000), st.integers(0, 2_000), st.integers(-100, 100), st.integers(0, 10**10))

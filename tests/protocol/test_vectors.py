@@ -42,7 +42,7 @@ def test_p14_a_cursor_has_one_spelling() -> None:
     vector = load("cursor")
     since = {b: (p[0], p[1]) for b, p in vector["since"].items()}
     assert encode(vector["epoch"], since, vector["schema"], vector["key"].encode()) == vector["text"]
-    assert decode(vector["text"], vector["key"].encode()) == (vector["epoch"], since)
+    assert decode(vector["text"], vector["key"].encode()) == (vector["epoch"], since, vector["schema"])
 
 
 def test_p14_a_cursor_altered_in_any_place_is_refused() -> None:
