@@ -8,7 +8,8 @@ import orjson
 import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DataError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeout
 from werkzeug.exceptions import HTTPException
 
 from backend import database
@@ -18,7 +19,7 @@ from backend.accounts import queries as accounts
 from backend.config import Config, load
 from backend.console.views import console_bp
 from backend.database import snapshot
-from backend.errors import CODES, Problem
+from backend.errors import CODES, RETRYABLE, Problem
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
 from backend.ops import views as ops_views
@@ -32,6 +33,8 @@ from backend.sync.views import sync_bp
 
 COOKIE = "huyuan_session"
 log = structlog.get_logger(__name__)
+_PACKED_KINDS = ("application/json", "application/geo+json")
+_JSON_KINDS = (*_PACKED_KINDS, "application/problem+json")
 _CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 
 
@@ -49,6 +52,7 @@ def create_app(config: Config | None = None) -> Flask:
     _logs(settings.log_level)
     app = Flask("backend", static_folder=None)
     app.json = _Json(app)
+    app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect that loses a body
     app.secret_key = settings.secret_key
     app.extensions["config"] = settings
     database.init_app(app, settings)
@@ -110,23 +114,33 @@ def _person() -> Actor | None:
         return accounts.actor_of(found[0])
 
 
+# What the framework itself refuses → our code; whatever else it refuses is a bad request.
+_HTTP_CODES = {
+    404: "not_found",
+    405: "method_not_allowed",
+    413: "too_large",
+    415: "bad_encoding",
+    416: "range_not_satisfiable",
+}
+
+
 def _answer_error(fault: Exception) -> Response:
     if isinstance(fault, Problem):
-        problem = fault
-    elif isinstance(fault, HTTPException):
-        codes = {404: "not_found", 405: "method_not_allowed", 413: "too_large", 415: "bad_encoding"}
-        problem = Problem(
-            codes.get(fault.code or 500, "bad_request" if (fault.code or 500) < 500 else "internal")
+        return render(fault)
+    if isinstance(fault, HTTPException):
+        status = fault.code or 500
+        problem = Problem(_HTTP_CODES.get(status, "bad_request" if status < 500 else "internal"))
+        return render(problem, dict(fault.get_headers()) if status == 405 else {})
+    if isinstance(fault, DataError):
+        log.warning("data_refused", path=request.path, error=repr(fault.orig)[:200])
+        return render(
+            Problem("invalid", "a value that cannot be stored: too large, too long or of no known form")
         )
-    elif isinstance(fault, OperationalError):
-        log.warning("database_trouble", path=request.path, error=repr(fault.orig)[:200])
-        problem = Problem("overloaded", "the database is busy", retry_after_s=3)
-    else:
-        log.exception("unhandled", path=request.path)
-        problem = Problem("internal")
-    return render(
-        problem, dict(fault.get_headers()) if isinstance(fault, HTTPException) and fault.code == 405 else {}
-    )
+    if isinstance(fault, OperationalError | InterfaceError | PoolTimeout):
+        log.warning("database_trouble", path=request.path, error=repr(fault)[:200])
+        return render(Problem("overloaded", "the database is busy", retry_after_s=3))
+    log.exception("unhandled", path=request.path)
+    return render(Problem("internal"))
 
 
 def render(problem: Problem, more: dict[str, str] | None = None) -> Response:
@@ -137,7 +151,7 @@ def render(problem: Problem, more: dict[str, str] | None = None) -> Response:
     if problem.retry_after_s:
         headers["Retry-After"] = str(problem.retry_after_s)
     body = {"type": f"/problems/{problem.code}", "title": problem.title(language), "status": problem.status, "code": problem.code,
-            "detail": problem.detail, "errors": list(problem.errors), "retryable": problem.status in (409, 423, 429, 503, 507)} | extra  # fmt: skip
+            "detail": problem.detail, "errors": list(problem.errors), "retryable": problem.code in RETRYABLE} | extra  # fmt: skip
     if request.path.startswith("/sync/v1/blobs"):
         headers["Tus-Resumable"] = "1.0.0"
     return Response(orjson.dumps(body), problem.status, headers, mimetype="application/problem+json")
@@ -147,7 +161,9 @@ def _finish(response: Response) -> Response:
     response.headers.setdefault("Content-Security-Policy", _CSP)
     response.headers.setdefault("X-Content-Type-Options", "nosniff")
     response.headers.setdefault("Referrer-Policy", "same-origin")
-    if response.mimetype == "application/json" and not response.is_streamed and not response.content_encoding:
+    if response.mimetype in _JSON_KINDS:
+        response.headers.setdefault("Cache-Control", "no-store")
+    if response.mimetype in _PACKED_KINDS and not response.is_streamed and not response.content_encoding:
         coding, data = packing.answer(response.get_data(), request.accept_encodings.quality)
         if coding != "identity":
             response.set_data(data)

@@ -38,6 +38,7 @@ CODES: Mapping[str, tuple[int, str, str]] = {
     "offset_conflict": (409, "上传位置不一致", "The upload offset does not match"),
     "too_large": (413, "内容过大", "Too large"),
     "bad_encoding": (415, "不支持的内容编码", "Unsupported media type or encoding"),
+    "range_not_satisfiable": (416, "没有所请求的字节", "There are no such bytes"),
     "invalid": (422, "内容不符合要求", "The content is not valid"),
     "locked": (423, "上传正在进行", "The upload is in use"),
     "upgrade_required": (426, "请升级客户端", "Upgrade the client to pull"),
@@ -47,6 +48,11 @@ CODES: Mapping[str, tuple[int, str, str]] = {
     "overloaded": (503, "服务繁忙，请稍后再试", "Busy; try again later"),
     "storage_full": (507, "存储空间不足", "Storage is full"),
 }
+# The same request may succeed later, or after what its code asks for (sync_protocol/problems.py says the same of the wire's).
+RETRYABLE = frozenset({
+    "epoch_changed", "replica_forked", "busy", "cursor_invalid", "too_large", "rate_limited", "overloaded", "storage_full",
+    "locked", "offset_conflict", "checksum_mismatch",
+})  # fmt: skip
 
 
 @dataclass
@@ -85,6 +91,20 @@ class Invalid(Problem):
 
     def __init__(self, detail: str = "", errors: Sequence[Mapping[str, str]] = ()) -> None:
         super().__init__("invalid", detail, errors)
+
+
+def invalid(messages: Any) -> Invalid:
+    """marshmallow's messages, nested as the input was, as Invalid with a JSON pointer each (RFC 6901)."""
+    return Invalid(errors=[{"pointer": p, "code": "invalid", "detail": d} for p, d in _pointers(messages)])
+
+
+def _pointers(messages: Any, at: str = "") -> list[tuple[str, str]]:
+    if isinstance(messages, Mapping):
+        steps = ((str(key).replace("~", "~0").replace("/", "~1"), value) for key, value in messages.items())
+        return [found for step, value in steps for found in _pointers(value, f"{at}/{step}")]
+    if isinstance(messages, list):
+        return [(at or "/", str(m)) for m in messages]
+    return [(at or "/", str(messages))]
 
 
 @dataclass

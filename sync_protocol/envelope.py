@@ -94,9 +94,9 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
 def _members(op: Framed, body: Mapping[str, Any]) -> str | None:
     """Copy the members over; returns why the op cannot be judged, or None. Nothing that a database
     refuses passes."""
-    if _is_too_deep(op.body, body):
+    if is_too_deep(op.body, body):
         return f"nested deeper than {MAX_DEPTH}"
-    if "\\u0000" in op.body and _has_nul(body):
+    if "\\u0000" in op.body and has_nul(body):
         return "a text holds NUL"
     for name, kinds in _KINDS.items():
         if name in body:
@@ -127,7 +127,7 @@ def _is_blob(blob: Any) -> bool:
     )  # fmt: skip
 
 
-def _is_too_deep(text: str, body: Mapping[str, Any]) -> bool:
+def is_too_deep(text: str, body: Mapping[str, Any]) -> bool:
     """P6: whatever walks the members later does so by recursion; nesting past its reach must end as an
     outcome, never as an exception. Level by level, so that it cannot itself run out of stack."""
     if text.count("{") + text.count("[") <= MAX_DEPTH:  # the usual op, told without walking it
@@ -141,12 +141,13 @@ def _is_too_deep(text: str, body: Mapping[str, Any]) -> bool:
     return bool(level)
 
 
-def _has_nul(value: Any) -> bool:
+def has_nul(value: Any) -> bool:
+    """Whether a text anywhere in a JSON value holds NUL, which a database refuses."""
     if isinstance(value, str):
         return "\0" in value
     if isinstance(value, dict):
-        return any(_has_nul(k) or _has_nul(v) for k, v in value.items())
-    return isinstance(value, list) and any(_has_nul(v) for v in value)
+        return any(has_nul(k) or has_nul(v) for k, v in value.items())
+    return isinstance(value, list) and any(has_nul(v) for v in value)
 
 
 def frames(raw: Any) -> list[Framed]:

@@ -22,6 +22,11 @@ def device_actor() -> Actor:
     return _known("device")
 
 
+def person_actor() -> Actor:
+    """The person who is signed in with a browser. Raises Problem unauthenticated."""
+    return _known("person")
+
+
 def web_actor() -> Actor:
     """The person who is signed in (cookie), or whose device asks (bearer). Raises Problem unauthenticated."""
     return _known("device" if request.headers.get("Authorization") else "person")

@@ -52,6 +52,11 @@ def under(column: Any, path: str) -> ColumnElement[bool]:
     return or_(column == path, and_(column >= path + "/", column < path + "0"))
 
 
+def is_within(actor: Actor, path: str) -> bool:
+    """Whether all of `path` is the actor's: an area of theirs, or one below it."""
+    return actor.role in _SEES_ALL or any(path == area or path.startswith(f"{area}/") for area in actor.areas)
+
+
 def condition(model: type[Scoped], actor: Actor) -> ColumnElement[bool] | None:
     """The WHERE clause that keeps `actor` within their rows of `model`; None where they see all."""
     scope = model.__scope__

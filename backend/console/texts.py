@@ -15,6 +15,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "source": ("区县边界：天地图（概化），仅示意", "District borders: Tianditu, generalised"), "sample": ("示例数据", "Sample data"),
     "no_position": ("无坐标", "no position"), "null_island": ("坐标为零", "zero position"), "out_of_range": ("坐标越界", "out of range"),
     "too_coarse": ("精度不足", "too coarse"), "outside_city": ("不在辖区内", "outside every district"),
+    "no_ledger": ("此账号不看台账，请使用手持终端", "This account has no ledger; its work is on the phone"),
     "complete": ("完整度", "Completeness"), "as_of": ("截至", "As of"),
 }  # fmt: skip
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request
 
-from backend.access.guard import require, web_actor
+from backend import incoming
+from backend.access.guard import person_actor, require, web_actor
+from backend.access.roles import may
 from backend.accounts import tokens
 from backend.console.drawing import draw
 from backend.console.texts import texts
@@ -69,8 +71,8 @@ def login() -> Any:
 
 @console_bp.post("/logout")
 def logout() -> Any:
-    web_actor()
-    if not hmac.compare_digest(request.form.get("csrf", ""), g.get("csrf", "")):
+    person_actor()
+    if not hmac.compare_digest(request.form.get("csrf", "").encode(), g.csrf.encode()):
         raise Problem("csrf")
     with transaction() as session:
         tokens.close_session(session, request.cookies[COOKIE])
@@ -91,23 +93,22 @@ def start() -> Any:
 
 
 def _facts(session: Any, actor: Any) -> dict[str, Any]:
-    city = territory.city_id(session)
-    node = actor.areas[0].split("/")[-1] if actor.areas else city
-    roll = ledgers.rollup(session, actor, node, today()) if city != "-" else None
+    is_loaded = territory.city_id(session) != "-"
+    has_ledger = is_loaded and may(actor.role, "ledger.read")
+    roll = ledgers.rollup(session, actor, ledgers.home(session, actor), today()) if has_ledger else None
     done, sites = inspections.count(session, actor)
     areas = territory.areas(session, actor, "district")
-    return {"roll": roll, "map": draw(areas, problems.dots(session, actor)), "sites": territory.counts(session, actor), "inspections": done,
+    return {"roll": roll, "is_loaded": is_loaded, "map": draw(areas, problems.dots(session, actor)), "sites": territory.counts(session, actor), "inspections": done,
             "inspected": sites, "progress": sweeps.progress(session, actor), "photos": photos.counts(session, actor)}  # fmt: skip
 
 
 @console_bp.get("/ledger.csv")
 def ledger_csv() -> Response:
-    actor = web_actor()
+    actor, asked = web_actor(), incoming.parameters("node")
     require(actor, "ledger.export")
     with snapshot() as session:
-        text = "".join(
-            csv_text(session, actor, request.args.get("node") or territory.city_id(session), today())
-        )
+        node = asked.get("node") or ledgers.home(session, actor)
+        text = "".join(csv_text(session, actor, node, today()))
     return Response(
         text, mimetype="text/csv", headers={"Content-Disposition": "attachment; filename=ledger.csv"}
     )

@@ -2,6 +2,8 @@
 
 from marshmallow import RAISE, Schema, fields, validate
 
+from backend.shapes import Real
+
 
 class Place(Schema):
     """args of `problem.place`: a person says where a problem lies."""
@@ -11,6 +13,6 @@ class Place(Schema):
 
     problem_id = fields.String(load_default=None, allow_none=True)
     finding_id = fields.String(required=True, validate=validate.Length(max=200))
-    lon = fields.Float(required=True, validate=validate.Range(-180, 180))
-    lat = fields.Float(required=True, validate=validate.Range(-90, 90))
+    lon = Real(required=True, validate=validate.Range(-180, 180))
+    lat = Real(required=True, validate=validate.Range(-90, 90))
     crs = fields.String(load_default="wgs84", validate=validate.OneOf(["wgs84", "gcj02", "bd09"]))

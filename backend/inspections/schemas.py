@@ -4,6 +4,8 @@ from typing import Any
 
 from marshmallow import RAISE, Schema, ValidationError, fields, validate
 
+from backend.shapes import SHA256, Real
+
 ANSWERS = frozenset({"pass", "fail", "na", "unchecked"})
 MAX_TEXT = 4000
 
@@ -42,15 +44,10 @@ class Fix(Schema):
     class Meta:
         unknown = RAISE
 
-    lon = fields.Float(required=True)
-    lat = fields.Float(required=True)
-    accuracy_m = fields.Float(
-        load_default=None, allow_none=True, validate=validate.Range(min=0, max=1_000_000)
-    )
+    lon = Real(required=True)
+    lat = Real(required=True)
+    accuracy_m = Real(load_default=None, allow_none=True, validate=validate.Range(min=0, max=1_000_000))
     crs = fields.String(load_default="wgs84", validate=validate.OneOf(["wgs84", "gcj02", "bd09"]))
-
-
-_SHA = validate.Regexp(r"^[0-9a-f]{64}$")
 
 
 class Submit(Schema):
@@ -69,8 +66,8 @@ class Submit(Schema):
     fix = fields.Nested(Fix, load_default=None, allow_none=True)
     answers = Answers(required=True)
     remarks = Texts(load_default=dict)
-    values = fields.Dict(fields.String(), fields.Float(), load_default=dict)
-    photos = fields.Dict(fields.String(), fields.List(fields.String(validate=_SHA)), load_default=dict)
+    values = fields.Dict(fields.String(), Real(), load_default=dict)
+    photos = fields.Dict(fields.String(), fields.List(fields.String(validate=SHA256)), load_default=dict)
     on_the_spot = fields.List(fields.String(), load_default=list)
 
     def load(self, data: Any, **kwargs: Any) -> Any:
@@ -132,7 +129,11 @@ def _one_pass(field: Any, value: Any) -> Any:
 def _fix(field: Any, value: Any) -> Any:
     if value is None:
         return None
-    if type(value) is not dict or value.keys() != {"lon", "lat", "accuracy_m", "crs"} or value["crs"] not in _CRS:
+    if (
+        type(value) is not dict
+        or value.keys() != {"lon", "lat", "accuracy_m", "crs"}
+        or value["crs"] not in _CRS
+    ):
         return _one_pass(field, value)
     lon, lat, accuracy_m = value["lon"], value["lat"], value["accuracy_m"]
     for number in (lon, lat, accuracy_m):
@@ -176,7 +177,7 @@ class Report(Schema):
     team_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
     fix = fields.Nested(Fix, load_default=None, allow_none=True)
     remark = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT))
-    photos = fields.List(fields.String(validate=_SHA), load_default=list)
+    photos = fields.List(fields.String(validate=SHA256), load_default=list)
 
 
 class InspectionOut(Schema):

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import case, func
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor, under, visible
+from backend.access.scope import Actor, is_within, under, visible
 from backend.errors import NotFound
 from backend.ledgers import rules
 from backend.problems.models import Problem
@@ -27,15 +27,31 @@ _LEVELS = ("city", "district", "township", "site")
 PAGE = 1000
 
 
+def home(session: Session, actor: Actor) -> str:
+    """The node where an actor's ledger begins: the city, or the first of their areas. Raises NotFound where they have none."""
+    city = territory.city_id(session)
+    if is_within(actor, city):
+        return city
+    if not actor.areas:
+        raise NotFound("no area is yours")
+    return actor.areas[0].rsplit("/", 1)[-1]
+
+
+def _path(session: Session, actor: Actor, node_id: str) -> str:
+    """Area path of a node. One outside the actor's areas is not found: its zeros would be taken for facts."""
+    path = territory.area_path(session, node_id)
+    if path is None or not is_within(actor, path):
+        raise NotFound(f"no area or site {node_id} of yours")
+    return path
+
+
 def rollup(session: Session, actor: Actor, node_id: str, today: date, by: str = "area") -> dict[str, Any]:
     """Counts at a node (code of city, district, township, or site id), split `by` its children or another axis.
 
     Placed problems only, so that the parts sum to the node; what has no place yet stands beside it, with its reasons.
-    Raises NotFound for an unknown node.
+    Raises NotFound for a node that is unknown or not within the actor's areas.
     """
-    path = territory.area_path(session, node_id)
-    if path is None:
-        raise NotFound(f"no area or site {node_id}")
+    path = _path(session, actor, node_id)
     level = _LEVELS[path.count("/")]
     column = _CHILD[level] if by == "area" else _AXES[by]
     found = _grouped(session, actor, path, column, today)
@@ -99,10 +115,11 @@ def _unplaced(session: Session, actor: Actor) -> dict[str, Any]:
 
 
 def lists(session: Session, actor: Actor, kind: str, node_id: str) -> Iterator[dict[str, Any]]:
-    """Rows of a list (`problem`, `responsibility`, `rectification`) at a node, in order of place and item, streamed."""
-    path = territory.area_path(session, node_id)
-    if path is None:
-        raise NotFound(f"no area or site {node_id}")
+    """Rows of a list (`problem`, `responsibility`, `rectification`) at a node, in order of place and item, streamed.
+
+    Raises NotFound for a node that is unknown or not within the actor's areas.
+    """
+    path = _path(session, actor, node_id)
     statement = visible(Problem, actor)
     if "/" in path:
         statement = statement.where(under(Problem.area_path, path))
@@ -180,33 +197,39 @@ _ROWS = {"problem": _problem, "responsibility": _responsibility, "rectification"
 
 
 def reconcile(session: Session, actor: Actor, today: date) -> dict[str, Any]:
-    """Whether the city's total equals the sum of its parts along every axis, and a recount row by row agrees."""
-    city = territory.city_id(session)
-    whole = rollup(session, actor, city, today)
-    checks = [
-        {"axis": "district", "sum": _three(rules.total(whole["rows"])), "total": _three(whole["total"])}
-    ]
-    below = rules.total(
-        row
-        for d in territory.children(session, actor, city)
-        for row in rollup(session, actor, d.id, today)["rows"]
-    )
-    checks.append({"axis": "township in district", "sum": _three(below), "total": _three(whole["total"])})
+    """Whether the total where the actor's ledger begins equals the sum of its parts along every axis, and a recount row by row."""
+    node = home(session, actor)
+    whole = rollup(session, actor, node, today)
+    sums = {"area": rules.total(whole["rows"])}
+    below = territory.children(session, actor, node)
+    if below:
+        parts = [row for area in below for row in rollup(session, actor, area.id, today)["rows"]]
+        sums["area below area"] = rules.total(parts)
     for axis in _AXES:
-        made = rollup(session, actor, city, today, axis)
-        checks.append(
-            {"axis": axis, "sum": _three(rules.total(made["rows"])), "total": _three(whole["total"])}
-        )
-    recount = rules.empty()
+        sums[axis] = rules.total(rollup(session, actor, node, today, axis)["rows"])
+    sums["recount"] = _recount(session, actor, _path(session, actor, node), today)
+    total = _three(whole["total"])
+    checks = [
+        {"axis": axis, "sum": _three(made), "total": total, "ok": _three(made) == total}
+        for axis, made in sums.items()
+    ]
+    return {
+        "node": node,
+        "reconciles": all(c["ok"] for c in checks),
+        "checks": checks,
+        "unplaced": whole["unplaced"],
+    }
+
+
+def _recount(session: Session, actor: Actor, path: str, today: date) -> dict[str, Any]:
+    made = rules.empty()
     columns = (Problem.grade, Problem.is_open, Problem.due_on)
+    placed = visible(Problem, actor).with_only_columns(*columns).where(under(Problem.area_path, path))
     for grade, is_open, due in session.execute(
-        visible(Problem, actor).with_only_columns(*columns).where(Problem.area_path != f"{city}/-")
+        placed.where(Problem.area_path != f"{territory.city_id(session)}/-")
     ):
-        rules.add(recount, grade, 1, int(is_open), int(bool(is_open and due and due < today)))
-    checks.append({"axis": "recount", "sum": _three(recount), "total": _three(whole["total"])})
-    for check in checks:
-        check["ok"] = check["sum"] == check["total"]
-    return {"reconciles": all(c["ok"] for c in checks), "checks": checks, "unplaced": whole["unplaced"]}
+        rules.add(made, grade, 1, int(is_open), int(bool(is_open and due and due < today)))
+    return made
 
 
 def _three(row: Mapping[str, Any]) -> list[int]:

@@ -4,15 +4,15 @@ from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, current_app, request
+from flask import Blueprint, current_app
 
+from backend import incoming
 from backend.access.guard import require, web_actor
 from backend.access.scope import Actor
 from backend.database import snapshot
-from backend.errors import Invalid
+from backend.errors import Invalid, NotFound
 from backend.ledgers import queries
 from backend.ops.apply import now_utc
-from backend.territory import queries as territory
 
 ledgers_bp = Blueprint("ledgers", __name__, url_prefix="/v1/ledgers")
 AXES = ("area", "department", "category", "grade", "township", "school", "programme")
@@ -27,31 +27,33 @@ def today() -> date:
 def _reader() -> Actor:
     actor = web_actor()
     require(actor, "ledger.read")
+    incoming.choose(incoming.JSON)
     return actor
 
 
 @ledgers_bp.get("/rollup")
 def rollup() -> dict[str, Any]:
-    actor, by = _reader(), request.args.get("by", "area")
+    actor, asked = _reader(), incoming.parameters("node", "by")
+    by = asked.get("by", "area")
     if by not in AXES:
         raise Invalid(errors=[{"pointer": "?by", "code": "invalid", "detail": f"one of {', '.join(AXES)}"}])
     with snapshot() as session:
-        node = request.args.get("node") or territory.city_id(session)
-        return queries.rollup(session, actor, node, today(), by)
+        return queries.rollup(session, actor, asked.get("node") or queries.home(session, actor), today(), by)
 
 
 @ledgers_bp.get("/lists/<kind>")
 def listed(kind: str) -> dict[str, Any]:
-    actor = _reader()
+    actor, asked = _reader(), incoming.parameters("node")
     if kind not in KINDS:
-        raise Invalid(f"a list is one of {', '.join(KINDS)}")
+        raise NotFound(f"a list is one of {', '.join(KINDS)}")
     with snapshot() as session:
-        node = request.args.get("node") or territory.city_id(session)
+        node = asked.get("node") or queries.home(session, actor)
         return {"node": node, "rows": list(queries.lists(session, actor, KINDS[kind], node))}
 
 
 @ledgers_bp.get("/reconcile")
 def reconcile() -> dict[str, Any]:
     actor = _reader()
+    incoming.parameters()
     with snapshot() as session:
         return queries.reconcile(session, actor, today())

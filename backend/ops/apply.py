@@ -22,7 +22,7 @@ from backend.access.scope import Actor
 from backend.bulk import insert_many
 from backend.database import before_commit, lock, tick
 from backend.effects import Effect
-from backend.errors import Invalid, NotAllowed, Problem, Refused
+from backend.errors import NotAllowed, Problem, Refused, invalid
 from backend.feed import log as feed_log
 from backend.journal import book
 from backend.ops import jobs
@@ -137,9 +137,7 @@ def _load(op: Op, actor: Actor) -> Mapping[str, Any]:
         loaded: Mapping[str, Any] = verb.schema.load(dict(op.args))
         return loaded
     except ValidationError as fault:
-        raise Invalid(
-            errors=[{"pointer": p, "code": "invalid", "detail": d} for p, d in _pointers(fault.messages)]
-        ) from fault
+        raise invalid(fault.messages) from fault
 
 
 def _carry_out(session: Session, op: Op, actor: Actor, now: datetime) -> list[Effect]:
@@ -206,14 +204,6 @@ def _is_ours(fault: Exception) -> bool:
     """A fault of a handler is parked; a fault of the database or a kill is not, the whole chunk is tried again."""
     module = type(fault).__module__
     return not module.startswith(("sqlalchemy", "psycopg", "sqlite3")) and not os.environ.get("HUYUAN_RAISE")
-
-
-def _pointers(messages: Any, at: str = "") -> list[tuple[str, str]]:
-    if isinstance(messages, Mapping):
-        return [found for key, value in messages.items() for found in _pointers(value, f"{at}/{key}")]
-    if isinstance(messages, list):
-        return [(at or "/", str(m)) for m in messages]
-    return [(at or "/", str(messages))]
 
 
 def _told(problem: Problem) -> str:

@@ -2,7 +2,7 @@
 
 from marshmallow import RAISE, Schema, fields, validate
 
-_SHA = validate.Regexp(r"^[0-9a-f]{64}$")
+from backend.shapes import SHA256
 
 
 class Attach(Schema):
@@ -12,7 +12,7 @@ class Attach(Schema):
         unknown = RAISE
 
     item = fields.String(load_default="", validate=validate.Length(max=24))
-    photos = fields.List(fields.String(validate=_SHA), required=True, validate=validate.Length(1))
+    photos = fields.List(fields.String(validate=SHA256), required=True, validate=validate.Length(1))
 
 
 class Receive(Schema):

@@ -3,6 +3,7 @@
 from marshmallow import RAISE, Schema, fields, validate
 
 from backend.problems.rules import ACTIONS
+from backend.shapes import SHA256, Real
 
 
 class Act(Schema):
@@ -13,7 +14,7 @@ class Act(Schema):
 
     action = fields.String(required=True, validate=validate.OneOf([a for a in ACTIONS if a != "assign"]))
     note = fields.String(load_default="", validate=validate.Length(max=4000))
-    photos = fields.List(fields.String(validate=validate.Regexp(r"^[0-9a-f]{64}$")), load_default=list)
+    photos = fields.List(fields.String(validate=SHA256), load_default=list)
 
 
 class ProblemOut(Schema):
@@ -30,8 +31,8 @@ class ProblemOut(Schema):
     district_id = fields.String(allow_none=True)
     township_id = fields.String(allow_none=True)
     department_id = fields.String(allow_none=True)
-    lon = fields.Float(allow_none=True)
-    lat = fields.Float(allow_none=True)
+    lon = Real(allow_none=True)
+    lat = Real(allow_none=True)
     description = fields.String()
     due_on = fields.Date(allow_none=True)
     report_count = fields.Integer()

@@ -16,7 +16,7 @@ class Reassign(Schema):
 class LinkOut(Schema):
     """One link of the chain, as the API shows it."""
 
-    layer = fields.String()
+    layer = fields.String(validate=validate.OneOf(["city", "department", "district", "township", "unit"]))
     department_id = fields.String()
     area_id = fields.String(allow_none=True)
     post_id = fields.String(allow_none=True)

@@ -8,19 +8,19 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor
 from backend.database import clock
-from backend.errors import Invalid, Problem
+from backend.errors import Problem
 from backend.feed import log as feed
 from backend.sync import entities, queries
 from backend.sync.scope import buckets
 from sync_protocol import feed as rules
 from sync_protocol import tables
 from sync_protocol.cursor import BadCursor, Cursor, decode, encode
-from sync_protocol.limits import MAX_PAGE, MAX_UNACKED, PROTO_MIN, SCHEMA, SCHEMA_MIN, TABLES_SINCE
+from sync_protocol.limits import MAX_PAGE, PROTO_MIN, SCHEMA, SCHEMA_MIN, TABLES_SINCE
 
 
 @dataclass(frozen=True, slots=True)
 class Ask:
-    """What a device asks for, read strictly."""
+    """What a device asks for."""
 
     cursor: str | None
     resetting: Mapping[str, int] | Sequence[str]
@@ -29,31 +29,12 @@ class Ask:
     schema: int
 
 
-def read(body: Mapping[str, Any]) -> Ask:
-    """The request of POST /pull. Raises Invalid for a member of the wrong kind, Problem upgrade_required (P27)."""
-    cursor, resetting = body.get("cursor"), body.get("resetting") or {}
-    unacked, limit = body.get("unacked") or [], body.get("limit") or MAX_PAGE
-    schema, proto = body.get("schema", SCHEMA_MIN), body.get("proto", PROTO_MIN)
-    faults = {
-        "cursor": cursor is not None and not isinstance(cursor, str),
-        "resetting": not isinstance(resetting, list | dict) or not all(isinstance(b, str) for b in resetting),
-        "unacked": not isinstance(unacked, list) or not all(isinstance(op, str) for op in unacked),
-        "limit": type(limit) is not int,
-        "schema": type(schema) is not int,
-        "proto": type(proto) is not int,
-    }
-    if any(faults.values()):
-        raise Invalid(
-            errors=[
-                {"pointer": f"/{name}", "code": "invalid", "detail": "of the wrong kind"}
-                for name, is_wrong in faults.items() if is_wrong
-            ]
-        )  # fmt: skip
-    if schema < SCHEMA_MIN or proto < PROTO_MIN:
+def read(asked: Mapping[str, Any]) -> Ask:
+    """What schemas.Pull read of the request, within this server's bounds. Raises Problem upgrade_required (P27)."""
+    if asked["schema"] < SCHEMA_MIN or asked["proto"] < PROTO_MIN:
         raise Problem("upgrade_required", extra={"proto_min": PROTO_MIN, "schema_min": SCHEMA_MIN})
-    return Ask(
-        cursor or None, resetting, unacked[:MAX_UNACKED], max(1, min(limit, MAX_PAGE)), min(schema, SCHEMA)
-    )
+    limit, schema = min(asked["limit"], MAX_PAGE), min(asked["schema"], SCHEMA)
+    return Ask(asked["cursor"] or None, asked["resetting"], asked["unacked"], limit, schema)
 
 
 def page(session: Session, ask: Ask, actor: Actor, key: bytes) -> dict[str, Any]:

@@ -18,17 +18,19 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import ClientDisconnected
 
+from backend import incoming
 from backend.access.guard import device_actor, require, web_actor
 from backend.access.scope import SYSTEM, Actor
 from backend.database import snapshot, transaction
-from backend.errors import NotFound, Problem
+from backend.errors import Invalid, NotFound, Problem
 from backend.feed.log import meta
 from backend.ops.apply import now_utc, submit
 from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.models import Upload
 from backend.photos.store import BLOCK, PhotoStore
-from backend.sync.views import json_body
+from backend.shapes import SHA256
+from backend.sync.schemas import BlobsQuery
 
 uploads_bp = Blueprint("uploads", __name__, url_prefix="/sync/v1")
 TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
@@ -85,27 +87,23 @@ def patch(upload_id: str) -> Response:
 
 @uploads_bp.post("/blobs/query")
 def query() -> dict[str, Any]:
-    actor = device_actor()
-    want = json_body().get("want")
-    if (
-        not isinstance(want, list)
-        or len(want) > 500
-        or not all(isinstance(w, dict) and isinstance(w.get("sha256"), str) for w in want)
-    ):
-        raise Problem("invalid", "want is a list of at most 500 {sha256, size}")
+    actor, asked = device_actor(), incoming.loaded(BlobsQuery())
     with snapshot() as session:
-        return _query(session, actor, [w["sha256"] for w in want])
+        return _query(session, actor, [wanted["sha256"] for wanted in asked["want"]])
 
 
 @uploads_bp.get("/photos/<sha256>")
 def photo(sha256: str) -> Response:
     actor = web_actor()
     require(actor, "photo.view")
-    width = request.args.get("w", "1280")
+    width = incoming.parameters("w").get("w", "1280")
+    if width not in ("320", "1280"):
+        raise Invalid(errors=[{"pointer": "?w", "code": "invalid", "detail": "320 or 1280"}])
     with snapshot() as session:
-        path = pipeline.store().derived(sha256) / f"{width}.jpg"
-        if width not in ("320", "1280") or not photos.may_see(session, actor, sha256) or not path.exists():
-            raise NotFound()
+        is_seen = SHA256.regex.match(sha256) and photos.may_see(session, actor, sha256)
+    path = pipeline.store().derived(sha256) / f"{width}.jpg"
+    if not is_seen or not path.exists():
+        raise NotFound()
     answer = send_file(path, mimetype="image/jpeg", etag=f"{sha256}-{width}", conditional=True)
     answer.headers["Cache-Control"] = "private, max-age=31536000, immutable"
     return answer

@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import select
+from werkzeug.datastructures import Headers
 
 from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
@@ -29,6 +30,7 @@ from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.store import PhotoStore
 from backend.sync import uploads
+from tests.contract import Exchange, check
 from tests.journeys.stage import PHOTOS, Stage, stage, until
 
 BYTES = "application/offset+octet-stream"
@@ -50,7 +52,10 @@ class Phone:
     def ask(self, method: str, path: str, body: Any = None, **more: str) -> tuple[int, Any, bytes]:
         headers = {"Authorization": f"Bearer {self.token}", "Tus-Resumable": "1.0.0"}
         headers |= {k.replace("_", "-"): v for k, v in more.items()}
-        return self.stage.server.ask(method, path, body, headers)
+        status, got, answer = self.stage.server.ask(method, path, body, headers)
+        sent = body.encode() if isinstance(body, str) else body or b""
+        check(Exchange(method, path, Headers(headers), sent, status, Headers(list(got.items())), answer))
+        return status, got, answer
 
     def create(self, data: bytes, sha: str | None = None) -> tuple[str, int]:
         name = base64.b64encode((sha or digest(data)).encode()).decode()

@@ -8,7 +8,10 @@ from pathlib import Path
 # A package imports only what stands above it (CONTRIBUTING.md); features of one line stand side by side.
 STAIRCASE = (
     ("sync_protocol",),
-    ("errors", "config", "effects", "workdays", "geometry", "imaging", "database", "bulk", "rows", "packs"),
+    (
+        "errors", "config", "effects", "workdays", "geometry", "imaging", "database", "bulk", "rows", "packs",
+        "shapes", "incoming",
+    ),
     ("access",),
     ("journal", "feed"),
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),

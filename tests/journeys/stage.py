@@ -20,6 +20,7 @@ from backend.config import Config
 from backend.database import close_app, transaction
 from backend.ops.apply import now_utc, submit
 from sync_protocol.client.session import FieldClient
+from tests.contract import CheckedTransport
 
 PHOTOS = Path(__file__).parents[1] / "photos"
 
@@ -36,7 +37,7 @@ class Stage:
         """A device enrolled for a person."""
         with self.app.app_context(), transaction() as session:
             code = tokens.make_code(session, f"u-{login}", now_utc())
-        client = FieldClient(self.folder / name, self.server.url)
+        client = FieldClient(self.folder / name, self.server.url, transport=CheckedTransport(self.server.url))
         client.enrol(code, f"{name}-install")
         return client
 

@@ -1,0 +1,130 @@
+"""What came in: a body whole and inflated within limits, JSON of a shape, a query's parameters. Never what they mean.
+
+Every refusal here is made before anything was done, so the same request may be mended and sent again.
+"""
+
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+from flask import current_app, request
+from marshmallow import Schema, ValidationError
+from werkzeug.exceptions import ClientDisconnected
+
+from backend.errors import Problem, invalid
+from sync_protocol.envelope import has_nul, is_too_deep
+
+BLOCK_BYTES = 65_536
+JSON = "application/json"
+CUT = {"retryable": True}  # the line's fault, not the sender's: the same bytes again may arrive whole
+
+
+@dataclass
+class Unreadable(Problem):
+    """bad_frame, with the bytes that came: whoever has promised to keep them (P5) keeps them."""
+
+    raw: bytes = b""
+
+
+def body() -> bytes:
+    """The request's body, whole and inflated. Raises Unreadable (bad_frame); Problem too_large, bad_encoding."""
+    config = current_app.extensions["config"]
+    encoding = request.headers.get("Content-Encoding", "identity")
+    if encoding not in ("gzip", "identity"):
+        raise Problem("bad_encoding", f"Content-Encoding {encoding} is not spoken here; gzip is")
+    raw = _arrived(config.max_request_bytes)
+    if request.content_length is not None and len(raw) < request.content_length:
+        raise Unreadable(
+            "bad_frame", f"{len(raw)} of {request.content_length} bytes arrived", extra=CUT, raw=raw
+        )
+    return _inflated(raw, config.max_inflated_bytes) if encoding == "gzip" else raw
+
+
+def _arrived(limit: int) -> bytes:
+    """As many bytes as there are; a line that is cut ends them."""
+    too_large = Problem("too_large", extra={"limits": {"max_request_bytes": limit}})
+    if (request.content_length or 0) > limit:
+        raise too_large
+    raw = bytearray()
+    try:
+        while block := request.stream.read(BLOCK_BYTES):
+            raw += block
+            if len(raw) > limit:
+                raise too_large
+    except (OSError, ClientDisconnected) as cut:
+        raise Unreadable("bad_frame", f"cut after {len(raw)} bytes", extra=CUT, raw=bytes(raw)) from cut
+    return bytes(raw)
+
+
+def _inflated(raw: bytes, limit: int) -> bytes:
+    stream = zlib.decompressobj(wbits=31)
+    try:
+        data = stream.decompress(raw, limit + 1)
+    except zlib.error as fault:
+        raise Unreadable("bad_frame", "the body is not gzip", raw=raw) from fault
+    if len(data) > limit:
+        raise Problem("too_large", "too large when inflated", extra={"limits": {"max_inflated_bytes": limit}})
+    if not stream.eof:
+        raise Unreadable("bad_frame", "the gzip stream is cut short", raw=raw)
+    return data
+
+
+def parsed(raw: bytes) -> dict[str, Any]:
+    """Bytes as a JSON object (RFC 8259: UTF-8). Raises Unreadable."""
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError as fault:
+        raise Unreadable("bad_frame", f"not JSON: {fault}", raw=raw) from fault
+    if not isinstance(found, dict):
+        raise Unreadable("bad_frame", "the body is an object", raw=raw)
+    return found
+
+
+def json_object() -> dict[str, Any]:
+    """The request's JSON object; nothing in it that a database or a recursion cannot hold. Raises as `body`, `parsed`."""
+    raw = body()
+    found = parsed(raw)
+    if is_too_deep(raw.decode(), found):
+        raise Unreadable("bad_frame", "nested too deep", raw=raw)
+    if b"\\u0000" in raw and has_nul(found):
+        raise Unreadable("bad_frame", "a text holds NUL", raw=raw)
+    return found
+
+
+def loaded(schema: Schema) -> dict[str, Any]:
+    """The request's JSON object as `schema` reads it. Raises Invalid with a pointer to each fault; as `json_object`."""
+    try:
+        found: dict[str, Any] = schema.load(json_object())
+    except ValidationError as fault:
+        raise invalid(fault.messages) from fault
+    return found
+
+
+def require_json() -> None:
+    """Raises Problem bad_encoding where the body does not say that it is JSON: a form of another site cannot say so."""
+    if request.mimetype != JSON:
+        raise Problem("bad_encoding", f"send {JSON}")
+
+
+def parameters(*names: str) -> Mapping[str, str]:
+    """The query's parameters. Raises Problem bad_request for one that is not known or comes twice: it must not be ignored."""
+    given = request.args.to_dict(flat=False)
+    faults = [
+        {"pointer": f"?{name}", "code": "unknown" if name not in names else "repeated", "detail": f"known are {', '.join(names) or 'none'}, once each"}
+        for name, values in given.items()
+        if name not in names or len(values) > 1
+    ]  # fmt: skip
+    if faults:
+        raise Problem("bad_request", errors=faults)
+    return {name: values[0] for name, values in given.items()}
+
+
+def choose(*kinds: str) -> str:
+    """Which of the media types that can be made is wanted most. Raises Problem not_acceptable where none is."""
+    wanted = request.accept_mimetypes
+    found = wanted.best_match(kinds) if wanted else kinds[0]
+    if found is None:
+        raise Problem("not_acceptable", f"this answers with {' or '.join(kinds)}")
+    return str(found)
