@@ -25,9 +25,10 @@ from backend.ledgers.views import ledgers_bp
 from backend.ops import views as ops_views
 from backend.ops.apply import now_utc
 from backend.ops.jobs import Worker
-from backend.ops.reactions import JOBS
+from backend.ops.work import JOBS, PERIODIC
 from backend.photos.store import PhotoStore
-from backend.sync import packing, scope
+from backend.sweeps import queries as sweeps
+from backend.sync import packing
 from backend.sync.uploads import uploads_bp
 from backend.sync.views import sync_bp
 
@@ -77,7 +78,7 @@ def start_worker(app: Flask) -> Worker | None:
     """The background worker inside the server, unless HUYUAN_WORKER says otherwise."""
     if app.extensions["config"].worker != "thread":
         return None
-    worker = Worker(app, JOBS, now_utc)
+    worker = Worker(app, JOBS, now_utc, PERIODIC)
     worker.start()
     return worker
 
@@ -98,8 +99,7 @@ def _device() -> Actor | None:
         return None
     with snapshot() as session:
         device, user = accounts.device_of_token(session, token)
-        teams, areas = scope.with_teams(session, accounts.actor_of(user))
-        return accounts.actor_of(user, teams, device.id, areas)
+        return sweeps.with_teams(session, user, device.id)
 
 
 def _person() -> Actor | None:

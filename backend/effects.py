@@ -37,6 +37,24 @@ class Effect:
     events: list[Event] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     result: dict[str, Any] = field(default_factory=dict)
+    again: "Again | None" = None
+    settles: list[dict[str, Any]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class Again:
+    """Ops in custody that are to be carried out now: (id of the kept op, the op to carry out) each, as `actor`.
+
+    `status` is what the kept op then is (None: what it comes to). `is_trusted`: who repairs it was asked already.
+    `restore` names an entity (type, id) that is brought back first.
+    """
+
+    ops: "tuple[tuple[str, Any], ...]"
+    actor: Any
+    status: str | None = None
+    note: str | None = None
+    is_trusted: bool = False
+    restore: tuple[str, str] | None = None
 
 
 class OpLike(Protocol):

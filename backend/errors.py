@@ -6,6 +6,7 @@ Problem                 what a caller gets told (code → status, title)
 ├── NotAllowed          signed in, but may not
 ├── NotFound            does not exist, or may not be known to exist
 └── Invalid             input that cannot be read, with pointers
+Blocked                 an op waits for another one; it is kept (`blocked`)
 Refused                 a handler's domain refusal of one op; the op is kept (`parked`) or the console is told
 """
 
@@ -105,6 +106,17 @@ def _pointers(messages: Any, at: str = "") -> list[tuple[str, str]]:
     if isinstance(messages, list):
         return [(at or "/", str(m)) for m in messages]
     return [(at or "/", str(messages))]
+
+
+@dataclass
+class Blocked(Exception):
+    """An op that follows others which are not carried out yet: (op id, its status) each. It is kept and waits (P31)."""
+
+    reason: str
+    on: Sequence[tuple[str, str]]
+
+    def __str__(self) -> str:
+        return ", ".join(f"{name} is {status}" for name, status in self.on)
 
 
 @dataclass

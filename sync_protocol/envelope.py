@@ -8,7 +8,7 @@ from typing import Any
 import orjson
 
 from sync_protocol.identity import fingerprint
-from sync_protocol.limits import MAX_DEPTH, MAX_SEQ, MAX_V
+from sync_protocol.limits import MAX_DEPS, MAX_DEPTH, MAX_SEQ, MAX_V
 
 HEX = frozenset("0123456789abcdef")
 
@@ -34,6 +34,8 @@ class Framed:
     args: Mapping[str, Any] = field(default_factory=dict)
     blobs: Sequence[Mapping[str, Any]] = ()
     at: Mapping[str, Any] = field(default_factory=dict)
+    deps: Sequence[str] = ()
+    txn: str | None = None
     fault: str | None = None
 
 
@@ -88,6 +90,8 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "args": (dict,),
     "blobs": (list,),
     "at": (dict,),
+    "deps": (list,),
+    "txn": (str, type(None)),
 }
 
 
@@ -113,7 +117,16 @@ def _members(op: Framed, body: Mapping[str, Any]) -> str | None:
         return "ent is out of bounds"
     if not all(_is_blob(blob) for blob in op.blobs):
         return "a blob is not sha256, size and mime"
+    after = op.base.get("after") if op.base else None
+    if not all(_is_id(name) for name in (*op.deps, *([] if after is None else [after]), op.txn or "no txn")):
+        return "deps, base.after or txn are no ids"
+    if len(op.deps) > MAX_DEPS:
+        return f"more than {MAX_DEPS} deps"
     return None
+
+
+def _is_id(value: Any) -> bool:
+    return isinstance(value, str) and 1 <= len(value) <= 64
 
 
 def _is_blob(blob: Any) -> bool:

@@ -1,9 +1,11 @@
 """Limits that a server states in /hello, and the statuses and reasons an op can end with. Data only."""
 
-STATUSES = ("applied", "noop", "proposed", "superseded", "redirected", "parked", "blocked", "incident")
+STATUSES = (
+    "applied", "noop", "proposed", "superseded", "redirected", "discarded", "parked", "blocked", "incident",
+)  # fmt: skip
 REASONS = (
     "invalid", "forbidden", "scope_lost", "conflict", "target_missing", "target_deleted", "guard_failed",
-    "unknown_type", "schema_too_new", "op_id_reused", "handler_error",
+    "unknown_type", "schema_too_new", "op_id_reused", "handler_error", "dep_missing", "txn_failed",
 )  # fmt: skip
 MAX_OPS = 200
 CHUNK_OPS = 100
@@ -14,6 +16,7 @@ PROTO_MIN = 1  # the oldest way of pulling; pushing has none (P27)
 SCHEMA = 2  # the newest form of rows; a pull without `schema` is of SCHEMA_MIN
 SCHEMA_MIN = 1
 TABLES_SINCE = 2  # from this schema on rows may come as tables
+MAX_DEPS = 20
 MAX_SEQ = 2**53 - 1  # what JavaScript counts to
 MAX_V = 32_767
 MAX_DEPTH = 32  # objects and lists inside one another in a body, the body counted

@@ -4,8 +4,10 @@ from collections.abc import Mapping
 
 _READ = {"record.read", "ledger.read", "photo.view"}
 _FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", "sync"}
-_DESK = _READ | {"problem.act", "problem.assign", "problem.place", "ledger.export"}
+_DESK = _READ | {"problem.act", "problem.assign", "problem.place", "ledger.export", "op.repair"}
 _CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol"}
+
+FORMER = "former"  # a person who has left: their device may still hand over what it holds, and nothing else
 
 PERMISSIONS: Mapping[str, frozenset[str]] = {
     "system": frozenset(
@@ -19,13 +21,14 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "city": frozenset(_CITY),
     "department": frozenset(_DESK),
     "district": frozenset(_DESK | {"task.excuse"}),
-    "township": frozenset(_DESK - {"problem.place"}),
+    "township": frozenset(_DESK - {"problem.place", "op.repair"}),
     "school": frozenset(_READ | {"problem.act"}),
     "inspector": frozenset(_FIELD | {"record.read", "photo.view"}),
     "expert": frozenset(_FIELD | {"record.read", "photo.view"}),
     "auditor": frozenset(_READ | {"ledger.export"}),
+    FORMER: frozenset({"sync"}),
 }
-ROLES = tuple(PERMISSIONS)
+ROLES = tuple(role for role in PERMISSIONS if role != FORMER)
 
 
 def may(role: str, permission: str) -> bool:

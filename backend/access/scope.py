@@ -10,6 +10,8 @@ from typing import Any, ClassVar, TypeVar
 from sqlalchemy import Select, and_, false, or_, select
 from sqlalchemy.sql import ColumnElement
 
+_SEES_ALL = frozenset({"system", "admin"})
+
 
 @dataclass(frozen=True, slots=True)
 class Actor:
@@ -24,9 +26,12 @@ class Actor:
     device_id: str | None = None
     language: str = "zh"
 
+    def works_in(self, path: str) -> bool:
+        """Whether an area path lies at or under one of theirs."""
+        return self.role in _SEES_ALL or any(path == a or path.startswith(f"{a}/") for a in self.areas)
+
 
 SYSTEM = Actor(id="system", role="system", areas=(), name="系统")
-_SEES_ALL = frozenset({"system", "admin"})
 
 
 @dataclass(frozen=True, slots=True)

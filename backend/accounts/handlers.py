@@ -8,9 +8,9 @@ from sqlalchemy import bindparam, insert, or_, update
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
-from backend.accounts import queries
+from backend.accounts import grants, queries
 from backend.accounts.models import Holding, Post, RosterVersion, User
-from backend.effects import Effect, OpLike
+from backend.effects import Effect, Event, OpLike
 from backend.errors import Invalid, Refused
 
 _POSTS: Any = Post.__table__
@@ -22,7 +22,21 @@ def add_user(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effec
     if queries.user_by_login(session, op.args["login"]):
         raise Refused("conflict", f"login {op.args['login']} is taken")
     session.execute(insert(User).values(id=op.ent_id, is_active=True, **op.args))
+    grants.note(session, "user", op.ent_id, op.args["areas"], now)
     return Effect(summary={"user": op.ent_id, "role": op.args["role"]}, result={"id": op.ent_id})
+
+
+def change_user(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`user.change`: another area, another role, or gone. Ops recorded before it are judged with grace (P34)."""
+    user = queries.user_of_id(session, op.ent_id)
+    if user is None:
+        raise Refused("target_missing", "no such person")
+    for name, value in op.args.items():
+        setattr(user, name, value)
+    grants.note(session, "user", user.id, user.areas if user.is_active else (), now)
+    session.flush()
+    told = Event("grants.changed", {"cause": op.id, "user_ids": [user.id]})
+    return Effect(events=[told], summary={"user": user.id, "changed": sorted(op.args)})
 
 
 def hold_post(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:

@@ -97,3 +97,17 @@ class RosterVersion(Scoped, Base):
     __scope__ = PUBLIC
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     v: Mapped[int] = mapped_column(Integer, default=0)
+
+
+class Grant(Scoped, Base):
+    """An area that a person may work in, from when to when, and what gives it ("user", "team:…"). Never removed (P34)."""
+
+    __tablename__ = "grants"
+    __scope__ = PUBLIC
+    n: Mapped[int] = mapped_column(Integer, primary_key=True)
+    user_id: Mapped[str] = mapped_column(Key)
+    source: Mapped[str] = mapped_column(String(80))
+    area_path: Mapped[str] = mapped_column(AreaPath)
+    from_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    to_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    __table_args__ = (Index("ix_grants_user", "user_id", "to_at"),)

@@ -6,6 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
+from backend.access.roles import FORMER
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.accounts.models import Device, Holding, Post, User, WebSession
 from backend.accounts.rules import HoldingDifference, compare_terms
@@ -20,7 +21,7 @@ def actor_of(
     """A user as the one who asks. `areas` adds to the user's own (an inspector's come from the teams)."""
     return Actor(
         user.id,
-        user.role,
+        user.role if user.is_active else FORMER,
         tuple(dict.fromkeys([*user.areas, *areas])),
         user.name,
         user.department_id,
@@ -40,14 +41,22 @@ def user_by_id(session: Session, user_id: str) -> User | None:
     return session.scalars(visible(User, SYSTEM).where(User.id == user_id, User.is_active)).first()
 
 
+def user_of_id(session: Session, user_id: str) -> User | None:
+    """A user by id, also one who has left."""
+    return session.scalars(visible(User, SYSTEM).where(User.id == user_id)).first()
+
+
 def device_of_token(session: Session, token: str) -> tuple[Device, User]:
-    """Device and user of a token. Raises Problem unauthenticated or device_revoked."""
+    """Device and user of a token; a user who has left is found too: what their device still holds is taken into custody.
+
+    Raises Problem unauthenticated or device_revoked.
+    """
     device = session.scalars(visible(Device, SYSTEM).where(Device.token_hash == digest(token))).first()
     if device is None:
         raise Problem("unauthenticated")
     if device.is_revoked:
         raise Problem("device_revoked")
-    user = user_by_id(session, device.user_id)
+    user = user_of_id(session, device.user_id)
     if user is None:
         raise Problem("device_revoked")
     return device, user

@@ -20,6 +20,20 @@ class AddUser(Schema):
     language = fields.String(load_default="zh", validate=validate.OneOf(["zh", "en"]))
 
 
+class ChangeUser(Schema):
+    """args of `user.change`: what is named changes. `is_active` false: the person has left; what they still send is kept."""
+
+    class Meta:
+        unknown = RAISE
+
+    name = fields.String(validate=validate.Length(1, 80))
+    role = fields.String(validate=validate.OneOf([r for r in ROLES if r != "system"]))
+    areas = fields.List(fields.String())
+    department_id = fields.String(allow_none=True)
+    language = fields.String(validate=validate.OneOf(["zh", "en"]))
+    is_active = fields.Boolean()
+
+
 class HoldPost(Schema):
     """args of `post.hold`: a person takes a post from a day on."""
 

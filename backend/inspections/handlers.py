@@ -25,7 +25,7 @@ def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """
     args = op.args
     codes = _codes(session, args["programme"], args["template_version"], actor)
-    unknown = rules.unknown_codes(codes, args["answers"], args["remarks"], args["values"], args["photos"])
+    unknown = rules.unknown_codes(codes, args["answers"], args["remarks"], args["values"], args["photos"], args["on_the_spot"])
     if unknown:
         raise Invalid(
             errors=[
@@ -36,8 +36,12 @@ def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     site = territory.site_path(session, args["site_id"])
     if site is None:
         raise Refused("target_missing", f"site {args['site_id']} is not known here")
+    if not actor.works_in(site):
+        raise Refused("scope_lost", f"site {args['site_id']} lies in none of your areas")
     failed = rules.failed_items(args["answers"])
-    missing = refer(session, _refs("inspection", op, site, args["photos"])) if args["photos"] else 0
+    proof = {f"{item}/fixed": fixed["photos"] for item, fixed in args["on_the_spot"].items() if fixed["photos"]}
+    photos = {**args["photos"], **proof} if proof else args["photos"]
+    missing = refer(session, _refs("inspection", op, site, photos)) if photos else 0
     rows.add(session, Inspection, _row(op, actor, now, site, len(failed), missing))
     changes = [Changed("inspection", op.ent_id, 1, (f"team:{args['team_id']}",))] if args["team_id"] else []
     submitted = {k: args[k] for k in ("task_id", "site_id", "programme", "template_version", "team_id")}
@@ -131,5 +135,6 @@ def _finding(op: OpLike, actor: Actor, now: datetime, item: str) -> dict[str, An
     return {
         **_common(op, actor, now), "finding_id": f"{op.ent_id}:{item}", "inspection_id": op.ent_id, "item": item,
         "remark": args["remarks"].get(item, ""), "value": args["values"].get(item),
-        "photos": args["photos"].get(item, []), "on_the_spot": item in args["on_the_spot"],
+        "photos": args["photos"].get(item, []) + args["on_the_spot"].get(item, {}).get("photos", []),
+        "on_the_spot": item in args["on_the_spot"],
     }  # fmt: skip

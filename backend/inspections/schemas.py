@@ -50,8 +50,18 @@ class Fix(Schema):
     crs = fields.String(load_default="wgs84", validate=validate.OneOf(["wgs84", "gcj02", "bd09"]))
 
 
+class Fixed(Schema):
+    """Proof that a failed item was put right on the spot (即查即改)."""
+
+    class Meta:
+        unknown = RAISE
+
+    note = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT))
+    photos = fields.List(fields.String(validate=SHA256), load_default=list)
+
+
 class Submit(Schema):
-    """args of `inspection.submit`."""
+    """args of `inspection.submit`, version 2 (version 1 is brought to it by ops/upcasts.py)."""
 
     class Meta:
         unknown = RAISE
@@ -68,7 +78,7 @@ class Submit(Schema):
     remarks = Texts(load_default=dict)
     values = fields.Dict(fields.String(), Real(), load_default=dict)
     photos = fields.Dict(fields.String(), fields.List(fields.String(validate=SHA256)), load_default=dict)
-    on_the_spot = fields.List(fields.String(), load_default=list)
+    on_the_spot = fields.Dict(fields.String(), fields.Nested(Fixed), load_default=dict)
 
     def load(self, data: Any, **kwargs: Any) -> Any:
         """The usual checklist in one pass (a tenth of the time, on the hot path); anything unusual field by field.
@@ -145,22 +155,27 @@ def _fix(field: Any, value: Any) -> Any:
 
 
 _CRS = ("wgs84", "gcj02", "bd09")
-_NOTHING = lambda: None  # noqa: E731
+
+
+def _nothing() -> None:
+    return None
+
+
 # member → (default where it is absent; None: it must be there), one-pass load
 _USUAL: dict[str, tuple[Any, Any]] = {
-    "task_id": (_NOTHING, _text(200, True)),
+    "task_id": (_nothing, _text(200, True)),
     "site_id": (None, _text(64, False)),
     "programme": (None, _text(64, False)),
     "template_version": (None, _integer),
-    "team_id": (_NOTHING, _text(64, True)),
-    "started_at": (_NOTHING, _one_pass),
-    "ended_at": (_NOTHING, _one_pass),
-    "fix": (_NOTHING, _fix),
+    "team_id": (_nothing, _text(64, True)),
+    "started_at": (_nothing, _one_pass),
+    "ended_at": (_nothing, _one_pass),
+    "fix": (_nothing, _fix),
     "answers": (None, _one_pass),
     "remarks": (dict, _one_pass),
     "values": (dict, _one_pass),
     "photos": (dict, _one_pass),
-    "on_the_spot": (list, _one_pass),
+    "on_the_spot": (dict, _one_pass),
 }
 
 

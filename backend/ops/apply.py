@@ -1,57 +1,41 @@
 """The one door: seen before? → known verb? → may they? → schema → savepoint { handler } → reactions → the books.
 
-Nothing else writes the record. No verb is named here; what exists is in table.py, what follows in reactions.py.
+Nothing else writes the record. No verb is named here; what exists is in table.py, what follows in reactions.py, how an op
+is kept in custody.py.
 """
 
 import os
 import uuid
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from marshmallow import ValidationError
-from sqlalchemy import Table, insert, select
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
 from backend import rows
 from backend.access.roles import may
 from backend.access.scope import Actor
-from backend.bulk import insert_many
-from backend.database import before_commit, lock, tick
-from backend.effects import Effect
-from backend.errors import NotAllowed, Problem, Refused, invalid
-from backend.feed import log as feed_log
-from backend.journal import book
-from backend.ops import jobs
-from backend.ops.models import LoggedOp, OpIncident
+from backend.accounts import grants
+from backend.database import lock
+from backend.effects import Again, Effect
+from backend.errors import Blocked, NotAllowed, Problem, Refused, invalid
+from backend.ops import custody, jobs
+from backend.ops.custody import Known, known_outcomes
 from backend.ops.op import Op, Outcome, desk_op
 from backend.ops.reactions import LATER, REACTIONS
-from backend.ops.table import VERBS
+from backend.ops.table import RESTORERS, VERBS
+from backend.ops.upcasts import upcast
 
 log = structlog.get_logger(__name__)
-Entry = tuple[Op, Outcome, list[Effect], Actor]
-Known = Mapping[str, tuple[str, Outcome]]
 
 
 def now_utc() -> datetime:
     """The clock, read once per request and passed down."""
     return datetime.now(UTC)
-
-
-def known_outcomes(session: Session, op_ids: list[str]) -> dict[str, tuple[str, Outcome]]:
-    """Fingerprint and outcome of each op that is in custody already (exactly-once, D3)."""
-    rows = session.execute(
-        select(LoggedOp.op_id, LoggedOp.fp, LoggedOp.status, LoggedOp.reason, LoggedOp.clock, LoggedOp.ver,
-               LoggedOp.flags, LoggedOp.detail, LoggedOp.result).where(LoggedOp.op_id.in_(op_ids))
-    )  # fmt: skip
-    return {
-        r.op_id: (r.fp, Outcome(r.op_id, r.status, r.reason, r.detail, tuple(r.flags or ()), r.clock, r.ver, True,
-                                None, r.result or {}))
-        for r in rows
-    }  # fmt: skip
 
 
 def prepare(session: Session, ops: Sequence[Op]) -> None:
@@ -64,41 +48,20 @@ def prepare(session: Session, ops: Sequence[Op]) -> None:
             read(session, alike)
 
 
-def apply(session: Session, op: Op, actor: Actor, now: datetime, known: Known | None = None) -> Outcome:
-    """Take `op` into custody and carry it out, exactly once. Never raises for the op's own faults: it is parked.
+def apply(session: Session, ops: Sequence[Op], actor: Actor, now: datetime, known: Known | None = None) -> list[Outcome]:
+    """Take `ops` (one, or those of one txn: all or none, P32) into custody and carry them out, exactly once.
 
-    Call inside `database.transaction()`; the outcome's `clock` is filled when that closes.
+    Never raises for an op's own faults: it is parked. Call inside `rows.run`; each outcome's `clock` is filled when
+    that closes. `known` are the outcomes of ops that are in custody already.
     """
-    seen = known if known is not None else known_outcomes(session, [op.id])
-    if op.id in seen:
-        fp, outcome = seen[op.id]
-        if fp == op.fp:
-            return outcome
-        return _incident(session, op, now)
-    effects: list[Effect] = []
-    try:
-        op.args = _load(op, actor)
-        with rows.savepoint(session):
-            effects = _carry_out(session, op, actor, now)
-        first = effects[0]
-        outcome = Outcome(
-            op.id, first.status, None, None, first.flags, 0, first.ver, False, op.seq, first.result
-        )
-    except Refused as refusal:
-        outcome = Outcome(op.id, "parked", refusal.reason, refusal.detail, seq=op.seq)
-    except Problem as problem:
-        outcome = Outcome(op.id, "parked", _park_reason(problem), _told(problem), seq=op.seq)
-    except IntegrityError:
-        if not rows.is_eager(session):
-            raise  # whose row it is shows when the transaction is run again, row by row
-        outcome = Outcome(op.id, "parked", "conflict", "another record has this id", seq=op.seq)
-    except Exception as fault:
-        if not _is_ours(fault):
-            raise
-        log.exception("handler_error", op=op.id, verb=op.verb)
-        outcome = Outcome(op.id, "parked", "handler_error", type(fault).__name__, seq=op.seq)
-    _remember(session, (op, outcome, effects, actor), now)
-    return outcome
+    seen = dict(known_outcomes(session, [op.id for op in ops]) if known is None else known)
+    new = {op.id: op for op in reversed(ops) if op.id not in seen}
+    fresh = [op for op in ops if new.get(op.id) is op]
+    for op, outcome in zip(fresh, _take(session, fresh, actor, now, seen) if fresh else (), strict=True):
+        seen[op.id] = (op.fp, outcome)
+    return [
+        seen[op.id][1] if seen[op.id][0] == op.fp else custody.incident(session, op, now) for op in ops
+    ]  # fmt: skip
 
 
 def submit(
@@ -112,36 +75,98 @@ def submit(
     at, key = now or now_utc(), op_id or str(uuid.uuid4())
 
     def work(session: Session) -> Outcome:
-        lock(session, [f"{ent[0]}:{ent[1]}", str(args.get("site_id") or ent[1])])
         op = desk_op(key, verb, args, actor.id, ent, at, base)
-        outcome = apply(session, op, actor, at)
-        if outcome.status in ("parked", "incident"):
+        more = VERBS[verb].locks(session, op) if verb in VERBS else []
+        lock(session, [f"{ent[0]}:{ent[1]}", str(args.get("site_id") or ent[1]), *more])
+        (outcome,) = apply(session, [op], actor, at)
+        if outcome.status in ("parked", "blocked", "incident"):
             raise _as_problem(outcome)
         return outcome
 
     return rows.run(work)
 
 
-def _load(op: Op, actor: Actor) -> Mapping[str, Any]:
-    """Known verb, permission, schema: in that order, so that nobody learns more than they may."""
+def _take(session: Session, ops: Sequence[Op], actor: Actor, now: datetime, known: Known) -> list[Outcome]:
+    """New ops that stand or fall together → their outcomes, kept in custody."""
+    try:
+        results = _attempt(session, ops, actor, now, known)
+        flags: tuple[str, ...] = ()
+    except _Failed as failed:
+        wider = grants.wider(session, actor, now) if failed.is_about_scope else None
+        try:
+            if wider is None:
+                raise
+            results, flags = _attempt(session, ops, wider, now, known), ("out_of_scope",)
+        except _Failed as last:
+            return _park(session, ops, actor, now, last)
+    outcomes = []
+    for op, effects in zip(ops, results, strict=True):
+        first = effects[0]
+        outcome = Outcome(op.id, first.status, None, None, first.flags + flags, 0, first.ver, False, op.seq, first.result)
+        custody.remember(session, (op, outcome, effects, actor), now)
+        outcomes.append(outcome)
+    return outcomes
+
+
+class _Failed(Exception):
+    """One op of several could not be carried out; nothing of any of them was."""
+
+    def __init__(self, op: Op, outcome: Outcome) -> None:
+        super().__init__(op.id)
+        self.op, self.outcome = op, outcome
+
+    @property
+    def is_about_scope(self) -> bool:
+        return self.outcome.reason in ("scope_lost", "target_missing")
+
+
+def _attempt(session: Session, ops: Sequence[Op], actor: Actor, now: datetime, known: Known) -> list[list[Effect]]:
+    results: list[list[Effect]] = []
+    at, so_far = ops[0], known if len(ops) == 1 else dict(known)
+    try:
+        with rows.savepoint(session):
+            for at in ops:
+                results.append(_judge(session, at, actor, now, so_far))
+                if len(ops) > 1:
+                    so_far = {**so_far, at.id: (at.fp, Outcome(at.id, results[-1][0].status))}
+    except Exception as fault:
+        raise _Failed(at, _refusal(session, at, fault)) from fault
+    return results
+
+
+def _judge(
+    session: Session, op: Op, actor: Actor, now: datetime, known: Known, is_trusted: bool = False
+) -> list[Effect]:
     if op.fault:
         raise Refused(*op.fault)
+    if op.deps or (op.base and op.base.get("after")):
+        waits = custody.unmet(session, op, known)
+        if waits:
+            raise Blocked("dep_missing", waits)
+    op.args = _load(op, actor, is_trusted)
+    return _carry_out(session, op, actor, now)
+
+
+def _load(op: Op, actor: Actor, is_trusted: bool) -> Mapping[str, Any]:
+    """Known verb, permission, schema: in that order, so that nobody learns more than they may."""
     verb = VERBS.get(op.verb)
     if verb is None:
         raise Refused("unknown_type", f"unknown verb {op.verb!r}")
     if op.v > verb.v:
         raise Refused("schema_too_new", f"{op.verb} v{op.v} is newer than v{verb.v}")
-    if op.actor_id != actor.id or not may(actor.role, verb.permission):
+    if op.actor_id != actor.id or not (is_trusted or may(actor.role, verb.permission)):
         raise NotAllowed(f"{actor.role} may not {op.verb}")
     try:
-        loaded: Mapping[str, Any] = verb.schema.load(dict(op.args))
-        return loaded
+        loaded: Mapping[str, Any] = verb.schema.load(upcast(op.verb, op.v, verb.v, op.args))
     except ValidationError as fault:
         raise invalid(fault.messages) from fault
+    return loaded
 
 
 def _carry_out(session: Session, op: Op, actor: Actor, now: datetime) -> list[Effect]:
     effects = [VERBS[op.verb].handler(session, op, actor, now)]
+    if effects[0].again:
+        effects += _carry_out_again(session, effects[0].again, now)
     events = deque(effects[0].events)
     while events:
         happened = events.popleft()
@@ -154,50 +179,52 @@ def _carry_out(session: Session, op: Op, actor: Actor, now: datetime) -> list[Ef
     return effects
 
 
-def _remember(session: Session, entry: Entry, now: datetime) -> None:
-    session.info.setdefault("entries", []).append(entry)
-    before_commit(session, "books", lambda s: _write_books(s, now))
+def _carry_out_again(session: Session, again: Again, now: datetime) -> list[Effect]:
+    """Ops in custody that a person or a release settles: carried out as if they came now (I18)."""
+    effects: list[Effect] = []
+    known: dict[str, tuple[str, Outcome]] = {}
+    if again.restore:
+        effects.append(RESTORERS[again.restore[0]](session, again.restore[1], again.actor, now))
+    for name, op in again.ops:
+        done = _judge(session, op, again.actor, now, known, is_trusted=again.is_trusted)
+        first = done[0]
+        known[op.id] = (op.fp, Outcome(op.id, first.status))
+        settled = {
+            "op_id": name, "status": again.status or first.status, "reason": None, "detail": again.note,
+            "ver": first.ver, "flags": list(first.flags), "result": dict(first.result),
+        }  # fmt: skip
+        effects += [*done, Effect(settles=[settled])]
+    return effects
 
 
-_OP_LOG: Table = LoggedOp.__table__  # type: ignore[assignment]
+def _park(session: Session, ops: Sequence[Op], actor: Actor, now: datetime, failed: _Failed) -> list[Outcome]:
+    told = failed.outcome
+    outcomes = []
+    for op in ops:
+        outcome = told if op is failed.op else Outcome(op.id, told.status, "txn_failed", f"with {failed.op.id}", seq=op.seq)
+        custody.remember(session, (op, outcome, [], actor), now)
+        if told.status == "blocked":
+            custody.wait(session, op, told.waits_for)
+        outcomes.append(outcome)
+    return outcomes
 
 
-def _write_books(session: Session, now: datetime) -> None:
-    """Op log, feed and journal, behind the commit clock (the last lock taken)."""
-    entries: list[Entry] = session.info.pop("entries")
-    rows.write(session)
-    clock = tick(session)
-    logged, changes, notes = [], [], []
-    for op, outcome, effects, actor in entries:
-        outcome.clock = clock
-        logged.append(_log_row(op, outcome, actor, effects))
-        changes.extend(change for effect in effects for change in effect.changes)
-        summary = {k: v for effect in effects for k, v in effect.summary.items()}
-        notes.append({"actor_id": actor.id, "verb": op.verb[:40], "op_id": op.id, "area_path": logged[-1]["area_path"],
-                      "status": outcome.status, "fp": op.fp, "summary": summary})  # fmt: skip
-    insert_many(session.connection(), _OP_LOG, logged)
-    feed_log.record(session, clock, changes)
-    book.append(session, notes, now)
-
-
-def _log_row(op: Op, outcome: Outcome, actor: Actor, effects: list[Effect]) -> dict[str, Any]:
-    area = next((e.summary["area_path"] for e in effects if "area_path" in e.summary), "")
-    return {
-        "op_id": op.id, "fp": op.fp, "replica": op.replica, "seq": op.seq, "actor_id": op.actor_id or actor.id,
-        "custodian": op.custodian, "verb": op.verb[:60], "v": op.v, "ent_type": op.ent_type[:40],
-        "ent_id": op.ent_id[:100], "area_path": area, "body": op.body, "received_at": op.received_at,
-        "status": outcome.status, "reason": outcome.reason, "detail": outcome.detail, "flags": list(outcome.flags),
-        "result": dict(outcome.result), "clock": outcome.clock, "ver": outcome.ver,
-    }  # fmt: skip
-
-
-def _incident(session: Session, op: Op, now: datetime) -> Outcome:
-    session.execute(
-        insert(OpIncident).values(
-            op_id=op.id, fp=op.fp, replica=op.replica, seq=op.seq, body=op.body, received_at=now
-        )
-    )
-    return Outcome(op.id, "incident", "op_id_reused", "this op id was used for another content", seq=op.seq)
+def _refusal(session: Session, op: Op, fault: Exception) -> Outcome:
+    """What a fault of an op makes of it. Raises again what is the database's fault: the whole lot is tried anew."""
+    if isinstance(fault, Blocked):
+        return Outcome(op.id, "blocked", fault.reason, str(fault), seq=op.seq, waits_for=tuple(n for n, _ in fault.on))
+    if isinstance(fault, Refused):
+        return Outcome(op.id, "parked", fault.reason, fault.detail, seq=op.seq)
+    if isinstance(fault, Problem):
+        return Outcome(op.id, "parked", _park_reason(fault), _told(fault), seq=op.seq)
+    if isinstance(fault, IntegrityError):
+        if not rows.is_eager(session):
+            raise fault  # whose row it is shows when the transaction is run again, row by row
+        return Outcome(op.id, "parked", "conflict", "another record has this id", seq=op.seq)
+    if not _is_ours(fault):
+        raise fault
+    log.error("handler_error", op=op.id, verb=op.verb, exc_info=fault)
+    return Outcome(op.id, "parked", "handler_error", type(fault).__name__, seq=op.seq)
 
 
 def _is_ours(fault: Exception) -> bool:
@@ -222,6 +249,3 @@ _DESK_CODES: Mapping[str, str] = {"forbidden": "forbidden", "invalid": "invalid"
 def _as_problem(outcome: Outcome) -> Problem:
     code = _DESK_CODES.get(outcome.reason or "", "refused")
     return Problem(code, outcome.detail or "", extra={"reason": outcome.reason})
-
-
-Handler = Callable[[Session, Op, Actor, datetime], Effect]

@@ -5,7 +5,8 @@ A killed worker loses nothing: its lease runs out and another one takes the job;
 
 import random
 import threading
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -96,22 +97,32 @@ class Worker(threading.Thread):
     """Runs due jobs one after the other until stopped."""
 
     def __init__(
-        self, app: Flask, kinds: Mapping[str, Run], clock: Callable[[], datetime], idle_s: float = 0.5
-    ) -> None:
+        self, app: Flask, kinds: Mapping[str, Run], clock: Callable[[], datetime],
+        periodic: Sequence[tuple[float, Callable[[datetime], object]]] = (), idle_s: float = 0.5,
+    ) -> None:  # fmt: skip
         super().__init__(name="huyuan-worker", daemon=True)
         self._app, self._kinds, self._clock, self._idle_s = app, kinds, clock, idle_s
+        self._periodic, self._next = periodic, [0.0] * len(periodic)
         self._stop_asked = threading.Event()
 
     def run(self) -> None:
         while not self._stop_asked.is_set():
             try:
                 with self._app.app_context():
+                    self._look()
                     is_busy = run_one(self._kinds, self._clock())
             except Exception:
                 log.exception("worker_trouble")
                 is_busy = False
             if not is_busy:
                 self._stop_asked.wait(self._idle_s)
+
+    def _look(self) -> None:
+        """What is looked at from time to time, at the start as well."""
+        for n, (every_s, look) in enumerate(self._periodic):
+            if time.monotonic() >= self._next[n]:
+                self._next[n] = time.monotonic() + every_s
+                look(self._clock())
 
     def stop(self) -> None:
         """Ask it to end after the job in hand."""

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Index, Integer, String, Text, UniqueConstraint, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.access.scope import Scope, Scoped
 from backend.database import AreaPath, Base, Key, UtcDateTime
+
+_HELD = text("status IN ('parked', 'blocked')")  # the few that somebody still has to decide
 
 
 class LoggedOp(Scoped, Base):
@@ -19,7 +21,7 @@ class LoggedOp(Scoped, Base):
     fp: Mapped[str] = mapped_column(String(64))
     replica: Mapped[str | None] = mapped_column(Key)
     seq: Mapped[int | None] = mapped_column(BigInteger)
-    actor_id: Mapped[str] = mapped_column(Key, index=True)
+    actor_id: Mapped[str] = mapped_column(Key)
     custodian: Mapped[str | None] = mapped_column(Key)
     verb: Mapped[str] = mapped_column(String(60))
     v: Mapped[int] = mapped_column(Integer, default=1)
@@ -35,10 +37,19 @@ class LoggedOp(Scoped, Base):
     result: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
     clock: Mapped[int] = mapped_column(BigInteger)
     ver: Mapped[int | None] = mapped_column(Integer)
+    txn: Mapped[str | None] = mapped_column(Key)
     __table_args__ = (
         UniqueConstraint("replica", "seq"),
-        Index("ix_op_log_status", "status", "actor_id"),
+        Index("ix_op_log_attention", "actor_id", "status", sqlite_where=_HELD, postgresql_where=_HELD),
     )
+
+
+class OpWait(Base):
+    """`op_id` is blocked until `on_op` is carried out (P31). `on_op` may not have arrived yet."""
+
+    __tablename__ = "op_waits"
+    op_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    on_op: Mapped[str] = mapped_column(Key, primary_key=True, index=True)
 
 
 class OpIncident(Base):

@@ -1,12 +1,14 @@
 """One op as the server holds it, and its outcome. No database, no decisions."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 import orjson
+
+from sync_protocol.envelope import Framed
 
 
 @dataclass(slots=True)
@@ -31,6 +33,8 @@ class Op:
     seq: int | None = None
     custodian: str | None = None
     fault: tuple[str, str] | None = None  # (reason, detail) found while reading the body
+    deps: Sequence[str] = ()
+    txn: str | None = None
 
 
 @dataclass(slots=True)
@@ -47,6 +51,23 @@ class Outcome:
     is_dup: bool = False
     seq: int | None = None
     result: Mapping[str, Any] = field(default_factory=dict)
+    waits_for: tuple[str, ...] = ()
+
+
+def framed_op(framed: Framed, actor_id: str, custodian: str | None, replica: str | None, now: datetime) -> Op:
+    """An op off the wire (or out of custody), received `now` from `custodian`; its author is `actor_id` if it names none."""
+    fault = ("invalid", framed.fault) if framed.fault else None
+    return Op(
+        framed.id, framed.verb, framed.v, framed.actor or actor_id, *framed.ent, framed.args, framed.body, framed.fp,
+        now, framed.base, [dict(b) for b in framed.blobs], framed.at, replica, framed.seq, custodian, fault,
+        framed.deps, framed.txn,
+    )  # fmt: skip
+
+
+def touched(framed: Framed) -> list[str]:
+    """What an op may change, by name: locked before anything is read, so that a photo that arrives meanwhile waits."""
+    photos = [f"photo:{blob.get('sha256')}" for blob in framed.blobs]
+    return [f"{framed.ent[0]}:{framed.ent[1]}", str(framed.args.get("site_id", "")), *photos]
 
 
 def desk_op(

@@ -7,7 +7,6 @@ from backend.accounts import handlers as accounts
 from backend.geotags import handlers as geotags
 from backend.inspections import handlers as inspections
 from backend.photos import handlers as photos
-from backend.photos import pipeline
 from backend.problems import handlers as problems
 from backend.responsibility import handlers as responsibility
 from backend.sweeps import handlers as sweeps
@@ -28,5 +27,7 @@ REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
 # event → (kind of job, member of the event that makes its key)
 LATER: Mapping[str, tuple[tuple[str, str], ...]] = {
     "photo.verified": (("photo.derive", "sha256"),),
+    "pack.installed": (("ops.after_release", "cause"),),
+    "grants.changed": (("ops.after_grant", "cause"),),
+    "problem.restored": (("ops.after_restore", "cause"),),
 }
-JOBS: Mapping[str, Callable[..., None]] = {"photo.derive": pipeline.derive}

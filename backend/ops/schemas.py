@@ -1,4 +1,4 @@
-"""The shape of an op from a desk; what its args are is the verb's own schema (table.py)."""
+"""Shapes: an op from a desk (its args are the verb's own schema, table.py), the repair desk's ops, an op in custody."""
 
 from marshmallow import RAISE, Schema, fields, validate
 
@@ -33,3 +33,67 @@ class DeskOp(Schema):
     ent = fields.Nested(Entity, load_default=lambda: {"t": "", "id": ""})
     base = fields.Nested(Base, load_default=None, allow_none=True)
     args = fields.Dict(load_default=dict)
+
+
+class Nothing(Schema):
+    """An op without args."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class Edit(Schema):
+    """args of `op.edit`: the args as they should have been, in version `v` of the verb, and why."""
+
+    class Meta:
+        unknown = RAISE
+
+    args = fields.Dict(required=True)
+    v = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 1000))
+    note = fields.String(required=True, validate=validate.Length(1, 400))
+
+
+class Redirect(Schema):
+    """args of `op.redirect`: another entity, another site, or both."""
+
+    class Meta:
+        unknown = RAISE
+
+    ent = fields.Nested(Entity, load_default=None, allow_none=True)
+    site_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
+
+
+class Discard(Schema):
+    """args of `op.discard`: why it will not be carried out."""
+
+    class Meta:
+        unknown = RAISE
+
+    reason = fields.String(required=True, validate=validate.Length(1, 400))
+
+
+class HeldOut(Schema):
+    """An op that waits for a person: what it says, who sent it, why it is held."""
+
+    op = fields.String(attribute="op_id")
+    verb = fields.String()
+    v = fields.Integer()
+    status = fields.String()
+    reason = fields.String(allow_none=True)
+    detail = fields.String(allow_none=True)
+    actor = fields.String(attribute="actor_id")
+    ent_type = fields.String()
+    ent_id = fields.String()
+    txn = fields.String(allow_none=True)
+    received_at = fields.AwareDateTime()
+    clock = fields.Integer()
+    body = fields.String()
+
+
+class HeldCount(Schema):
+    """How many ops wait for a decision, of one status and reason, and since when the oldest."""
+
+    status = fields.String()
+    reason = fields.String(allow_none=True)
+    count = fields.Integer()
+    oldest_at = fields.AwareDateTime(allow_none=True)

@@ -14,6 +14,7 @@ from backend.geotags import handlers as geotags
 from backend.geotags import schemas as geotag_schemas
 from backend.inspections import handlers as inspections
 from backend.inspections import schemas as inspection_schemas
+from backend.ops import repair, schemas
 from backend.photos import handlers as photos
 from backend.photos import schemas as photo_schemas
 from backend.problems import handlers as problems
@@ -30,13 +31,15 @@ from backend.territory import schemas as territory_schemas
 
 @dataclass(frozen=True, slots=True)
 class Verb:
-    """What an op may ask for. `v` is the newest version of its args; `prepare` reads what a lot of such ops looks for."""
+    """What an op may ask for. `v` is the newest version of its args; `prepare` reads what a lot of such ops looks for,
+    `locks` names what it changes beside its own entity."""
 
     schema: Schema
     permission: str
     handler: Callable[..., Any]
     v: int = 1
     prepare: tuple[Callable[..., None], ...] = ()
+    locks: Callable[..., list[str]] = lambda session, op: []
 
 
 VERBS: Mapping[str, Verb] = {
@@ -44,9 +47,12 @@ VERBS: Mapping[str, Verb] = {
     "pack.install": Verb(programme_schemas.Install(), "pack.install", programmes.install),
     "user.add": Verb(account_schemas.AddUser(), "user.add", accounts.add_user),
     "post.hold": Verb(account_schemas.HoldPost(), "post.hold", accounts.hold_post),
+    "user.change": Verb(account_schemas.ChangeUser(), "user.add", accounts.change_user),
     "sweep.open": Verb(sweep_schemas.OpenSweep(), "sweep.open", sweeps.open_sweep),
+    "team.change": Verb(sweep_schemas.ChangeTeam(), "team.form", sweeps.change_team),
+    "task.move": Verb(sweep_schemas.MoveTasks(), "team.form", sweeps.move_tasks),
     "task.excuse": Verb(sweep_schemas.ExcuseTask(), "task.excuse", sweeps.excuse),
-    "inspection.submit": Verb(inspection_schemas.Submit(), "inspection.submit", inspections.submit,
+    "inspection.submit": Verb(inspection_schemas.Submit(), "inspection.submit", inspections.submit, v=2,
                               prepare=(sweeps.prepare, photos.prepare, problems.prepare, responsibility.prepare)),  # fmt: skip
     "problem.report": Verb(inspection_schemas.Report(), "problem.report", inspections.report),
     "problem.act": Verb(problem_schemas.Act(), "problem.act", problems.act),
@@ -56,4 +62,12 @@ VERBS: Mapping[str, Verb] = {
     "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
+    "op.retry": Verb(schemas.Nothing(), "op.repair", repair.retry, locks=repair.locks),
+    "op.edit": Verb(schemas.Edit(), "op.repair", repair.edit, locks=repair.locks),
+    "op.redirect": Verb(schemas.Redirect(), "op.repair", repair.redirect, locks=repair.locks),
+    "op.restore": Verb(schemas.Nothing(), "op.repair", repair.restore, locks=repair.locks),
+    "op.discard": Verb(schemas.Discard(), "op.repair", repair.discard),
+    "op.hand_over": Verb(schemas.Nothing(), "op.repair", repair.hand_over),
 }
+# entity type → how an entity that was given up comes back (op.restore)
+RESTORERS: Mapping[str, Callable[..., Any]] = {"problem": problems.restore}

@@ -9,9 +9,10 @@ from backend import incoming
 from backend.access.guard import require, web_actor
 from backend.access.scope import Actor
 from backend.database import snapshot
-from backend.errors import NotFound
+from backend.errors import Invalid, NotFound, Problem
+from backend.ops import queries as log
 from backend.ops.apply import submit
-from backend.ops.schemas import DeskOp
+from backend.ops.schemas import DeskOp, HeldCount, HeldOut
 from backend.problems import queries as problems
 from backend.problems.schemas import ProblemOut
 from backend.responsibility import queries as responsibility
@@ -33,6 +34,20 @@ def apply_op() -> dict[str, Any]:
     done = submit(asked["verb"], asked["args"], actor, ent=ent, base=asked["base"], op_id=asked.get("op"))
     said = {"op": done.op_id, "status": done.status, "flags": list(done.flags)}
     return said | {"clock": done.clock, "ver": done.ver, "result": dict(done.result)}
+
+
+@ops_bp.get("/parked")
+def parked() -> dict[str, Any]:
+    actor = web_actor()
+    require(actor, "op.repair")
+    incoming.choose(incoming.JSON)
+    asked = incoming.parameters("reason", "after", "limit")
+    after, limit = _after(asked.get("after")), _limit(asked.get("limit"))
+    with snapshot() as session:
+        found = log.held(session, actor, asked.get("reason"), after, limit)
+        ops, counts = HeldOut(many=True).dump(found), HeldCount(many=True).dump(log.held_counts(session, actor))
+    last = f"{found[-1].clock}:{found[-1].op_id}" if len(found) == limit else None
+    return {"ops": ops, "counts": counts, "next": last}
 
 
 @problems_bp.get("/problems/<path:problem_id>")
@@ -61,6 +76,23 @@ def _map(session: Session, actor: Actor) -> dict[str, Any]:
     dots = [{"type": "Feature", "id": d.id, "geometry": {"type": "Point", "coordinates": [d.lon, d.lat]},
              "properties": {"state": d.state, "grade": d.grade}} for d in problems.dots(session, actor)]  # fmt: skip
     return {"type": "FeatureCollection", "features": areas + dots}
+
+
+def _after(text: str | None) -> tuple[int, str] | None:
+    if not text:
+        return None
+    clock, _, name = text.partition(":")
+    if not (clock.isascii() and clock.isdigit() and len(clock) <= 18 and name):
+        raise Problem("bad_cursor")
+    return int(clock), name
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return 50
+    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 500):
+        raise Invalid(errors=[{"pointer": "?limit", "code": "invalid", "detail": "1 to 500"}])
+    return int(text)
 
 
 def _problem(session: Session, actor: Actor, problem_id: str) -> dict[str, Any]:

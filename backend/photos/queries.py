@@ -60,7 +60,7 @@ def findings_of(session: Session, actor: Actor, sha256: str) -> list[str]:
     """Ids of the findings that show a photo."""
     refs = refs_of(session, actor, sha256)
     return [
-        ent if kind == "finding" else f"{ent}:{item}"
+        ent if kind == "finding" else f"{ent}:{item.partition('/')[0]}"
         for kind, ent, item in refs
         if kind in ("finding", "inspection")
     ]
@@ -76,7 +76,7 @@ def missing_of_findings(session: Session, actor: Actor, finding_ids: Sequence[st
     wanted: list[tuple[str, str, str | None]] = [("problem", problem_id, None)]
     for finding in finding_ids:
         owner, _, item = finding.rpartition(":")
-        wanted += [("finding", finding, None), ("inspection", owner, item)]
+        wanted += [("finding", finding, None), ("inspection", owner, item), ("inspection", owner, f"{item}/fixed")]
     return _missing(session, actor, wanted)
 
 

@@ -100,6 +100,23 @@ def _assigned(row: Mapping[str, Any], data: Mapping[str, Any], now: datetime) ->
     }  # fmt: skip
 
 
+def restore(session: Session, problem_id: str, actor: Actor, now: datetime) -> Effect:
+    """A problem that was given up (refuted, closed) is looked at again, because an op about it is to be carried out."""
+    problem = queries.hold(session, actor, problem_id)
+    if problem is None:
+        raise Refused("target_missing", "no such problem within your territory")
+    step = rules.TRANSITIONS.get(problem.state, {}).get("reopen")
+    if step is None:
+        raise Refused("guard_failed", f"a {problem.state} problem is not given up")
+    before = problem.state
+    _step(session, problem, now, actor, ("reopen", before, step.to), "", None)
+    _enter(problem, step, now)
+    problem.ver += 1
+    session.flush()
+    changes = [_changed(_row_of(problem), problem.ver)]
+    return Effect(ver=problem.ver, changes=changes, summary={"reopened": problem.number})
+
+
 def move(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `finding.relocated`: the problem of that finding lies elsewhere (or somewhere at last)."""
     problem = queries.of_finding(session, SYSTEM, data["finding_id"])

@@ -6,7 +6,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor
-from backend.effects import Changed, Effect, OpLike
+from backend.effects import Changed, Effect, Event, OpLike
 from backend.errors import Refused
 from backend.programmes import queries
 from backend.programmes.models import Programme
@@ -27,4 +27,6 @@ def install(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect
         programme=made.programme, version=made.version, name_zh=made.name_zh, name_en=made.name_en,
         body=made.body, digest=made.digest, valid_from_on=made.valid_from))  # fmt: skip
     changed = Changed("template", f"{made.programme}:{made.version}", made.version, ("global",))
-    return Effect(changes=[changed], summary={"programme": made.programme, "version": made.version})
+    told = Event("pack.installed", {"cause": op.id})
+    summary = {"programme": made.programme, "version": made.version}
+    return Effect(changes=[changed], events=[told], summary=summary)

@@ -11,7 +11,8 @@ from sqlalchemy.orm import Session
 
 from backend import rows
 from backend.access.scope import SYSTEM, Actor
-from backend.effects import Changed, Effect, OpLike
+from backend.accounts import grants
+from backend.effects import Changed, Effect, Event, OpLike
 from backend.errors import Invalid, Refused
 from backend.programmes import queries as programmes
 from backend.sweeps import queries, rules
@@ -36,6 +37,8 @@ def open_sweep(session: Session, op: OpLike, actor: Actor, now: datetime) -> Eff
         )
     )
     session.execute(insert(Team), [{**team, "sweep_id": op.ent_id, "ver": 1} for team in teams])
+    for team in teams:
+        _grant(session, team["id"], team["areas"], team["members"], now)
     tasks = [
         task
         for programme in op.args["programmes"]
@@ -64,6 +67,46 @@ def _check_plan(session: Session, actor: Actor, plan: Mapping[str, Any], known: 
             raise Invalid(f"given twice: {', '.join(twice)}")
     if taken := queries.teams_by_ids(session, actor, ids):
         raise Refused("conflict", f"another sweep has a team {', '.join(sorted(taken))}")
+
+
+def change_team(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`team.change`: other members, other areas. Its tasks stay where they are (`task.move`); who may work where changes."""
+    team = queries.team(session, actor, op.ent_id)
+    if team is None:
+        raise Refused("target_missing", "no such team")
+    if unknown := [a for a in op.args.get("areas", ()) if territory.area_path(session, a) is None]:
+        raise Invalid(f"unknown area: {', '.join(unknown)}")
+    people = {*team.members, *op.args.get("members", ())}
+    for name, value in op.args.items():
+        setattr(team, name, value)
+    team.ver += 1
+    session.flush()
+    for person in sorted(people):
+        _grant(session, team.id, team.areas if person in team.members else (), [person], now)
+    told = Event("grants.changed", {"cause": op.id, "user_ids": sorted(people)})
+    changed = Changed("team", team.id, team.ver, (f"team:{team.id}",))
+    return Effect(ver=team.ver, changes=[changed], events=[told], summary={"team": team.id, "changed": sorted(op.args)})
+
+
+def _grant(session: Session, team_id: str, areas: Collection[str], people: Collection[str], now: datetime) -> None:
+    paths = [path for area in areas if (path := territory.area_path(session, area))]
+    for person in people:
+        grants.note(session, f"team:{team_id}", person, paths, now)
+
+
+def move_tasks(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`task.move`: what is still to be done under an area goes to another team of the same sweep."""
+    path, team = territory.area_path(session, op.args["area"]), queries.team(session, actor, op.args["team_id"])
+    if path is None or team is None:
+        raise Refused("target_missing", "no such area or team")
+    changes = []
+    for task in queries.open_tasks_under(session, actor, path, op.args["programme"]):
+        if task.sweep_id == team.sweep_id and task.team_id != team.id:
+            left, task.team_id, task.ver = task.team_id, team.id, task.ver + 1
+            changes.append(Changed("task", task.id, task.ver, (f"team:{team.id}",), (f"team:{left}",)))
+    session.flush()
+    return Effect(changes=changes, summary={"moved": len(changes), "to": team.id, "area_path": path},
+                  result={"moved": len(changes)})  # fmt: skip
 
 
 def excuse(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:

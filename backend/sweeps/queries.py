@@ -6,8 +6,11 @@ from typing import Any
 from sqlalchemy import func
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor, visible
+from backend.access.scope import Actor, under, visible
+from backend.accounts import queries as accounts
+from backend.accounts.models import User
 from backend.sweeps.models import Sweep, Task, Team
+from backend.territory import queries as territory
 
 
 def get(session: Session, actor: Actor, sweep_id: str) -> Sweep | None:
@@ -25,6 +28,33 @@ def teams_of(session: Session, actor: Actor, user_id: str) -> list[Team]:
     return [
         team for team in session.scalars(visible(Team, actor).order_by(Team.id)) if user_id in team.members
     ]
+
+
+def with_teams(session: Session, user: User, device_id: str | None = None) -> Actor:
+    """A person with their teams: the territory of an inspector is their own areas and those of their teams."""
+    alone = accounts.actor_of(user, device_id=device_id)
+    teams = teams_of(session, alone, user.id) if user.is_active else []
+    paths = [territory.area_path(session, area) for team in teams for area in team.areas]
+    return accounts.actor_of(user, [t.id for t in teams], device_id, [path for path in paths if path])
+
+
+def field_actor(session: Session, user_id: str) -> Actor | None:
+    """The same by id; None for a person who has left."""
+    user = accounts.user_by_id(session, user_id)
+    return with_teams(session, user) if user else None
+
+
+def team(session: Session, actor: Actor, team_id: str) -> Team | None:
+    """One team."""
+    return session.scalars(visible(Team, actor).where(Team.id == team_id)).first()
+
+
+def open_tasks_under(session: Session, actor: Actor, path: str, programme: str | None) -> Sequence[Task]:
+    """Tasks at or under an area path that are still to be done, by id, locked."""
+    statement = visible(Task, actor).where(Task.state == "open", under(Task.area_path, path))
+    if programme:
+        statement = statement.where(Task.programme == programme)
+    return session.scalars(statement.order_by(Task.id).with_for_update()).all()
 
 
 def tasks(session: Session, actor: Actor, team_id: str) -> Sequence[Task]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from itertools import groupby
 from typing import Any
 
 import structlog
@@ -15,8 +16,9 @@ from backend.config import Config
 from backend.database import lock
 from backend.errors import Problem
 from backend.feed.log import meta
-from backend.ops.apply import apply, known_outcomes, prepare
-from backend.ops.op import Op, Outcome
+from backend.ops.apply import apply, prepare
+from backend.ops.custody import known_outcomes
+from backend.ops.op import Outcome, framed_op, touched
 from backend.sync import queries
 from backend.sync.models import Replica, ReplicaStep
 from sync_protocol.envelope import BadFrame, Framed, frames
@@ -64,15 +66,22 @@ def _check_limits(ops: Sequence[Framed], config: Config) -> None:
         )
 
 
-def _chunks(ops: Sequence[Framed]) -> list[Sequence[Framed]]:
-    return [ops[n : n + CHUNK_OPS] for n in range(0, len(ops), CHUNK_OPS)]
+def _chunks(ops: Sequence[Framed]) -> list[list[Framed]]:
+    """Lots of about CHUNK_OPS; the ops of one txn are never parted (P32)."""
+    chunks: list[list[Framed]] = []
+    for _, group in groupby(ops, key=lambda op: op.txn or op.id):
+        together = list(group)
+        if not chunks or len(chunks[-1]) + len(together) > CHUNK_OPS:
+            chunks.append([])
+        chunks[-1] += together
+    return chunks
 
 
 def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, outbox_len: Any,
                 answer: dict[str, Any]) -> None:  # fmt: skip
     def work(session: Session) -> tuple[dict[str, Any], list[Outcome]]:
         server, replica = _stand(session, replica_id, epoch, actor)
-        lock(session, {key for op in chunk for key in _touched(op)})
+        lock(session, {key for op in chunk for key in touched(op)})
         outcomes = _apply_chunk(session, chunk, replica, actor, now)
         replica.last_seen_at = now
         replica.outbox_len = outbox_len if isinstance(outbox_len, int) else 0
@@ -102,45 +111,42 @@ def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple
     return server, replica
 
 
-def _touched(op: Framed) -> list[str]:
-    """What an op may change, by name: locked before anything is read, so that a photo that arrives meanwhile waits."""
-    photos = [f"photo:{blob.get('sha256')}" for blob in op.blobs]
-    return [f"{op.ent[0]}:{op.ent[1]}", str(op.args.get("site_id", "")), *photos]
-
-
 def _apply_chunk(
     session: Session, chunk: Sequence[Framed], replica: Replica, actor: Actor, now: datetime
 ) -> list[Outcome]:
     known = known_outcomes(session, [op.id for op in chunk])
     head = Head(replica.id, replica.next_seq, replica.head)
-    ops = [_op(framed, replica, actor, now) for framed in chunk]
+    ops = [framed_op(framed, actor.id, actor.id, replica.id, now) for framed in chunk]
     prepare(session, [op for op in ops if op.id not in known and op.fault is None])
-    outcomes, steps = [], []
-    for framed, op in zip(chunk, ops, strict=True):
-        at = head.next_seq
-        try:
-            verdict = take(head, framed, known[op.id][0] if op.id in known else None)
-        except Forked:
-            raise Problem(
-                "replica_forked", extra={"next_seq": replica.next_seq, "head": replica.head}
-            ) from None
-        if verdict != "new" and head.next_seq > at:
-            steps.append({"replica": head.replica, "seq": at, "op_id": op.id, "fp": op.fp})
-        outcome = apply(session, op, actor, now, known)
-        known.setdefault(op.id, (op.fp, outcome))
-        outcomes.append(outcome)
+    told = {name: fp for name, (fp, _) in known.items()}
+    outcomes: list[Outcome] = []
+    steps: list[dict[str, Any]] = []
+    for _, group in groupby(zip(chunk, ops, strict=True), key=lambda pair: pair[1].txn or pair[1].id):
+        together = []
+        for framed, op in group:
+            steps += _extend(head, framed, told.get(op.id), replica)
+            told.setdefault(op.id, op.fp)
+            together.append(op)
+        outcomes += apply(session, together, actor, now, known)
+        for op, outcome in zip(together, outcomes[-len(together) :], strict=True):
+            known.setdefault(op.id, (op.fp, outcome))
     replica.next_seq, replica.head = head.next_seq, head.head
     if steps:
         session.execute(insert(ReplicaStep), steps)
     return outcomes
 
 
-def _op(framed: Framed, replica: Replica, actor: Actor, now: datetime) -> Op:
-    fault = ("invalid", framed.fault) if framed.fault else None
-    return Op(
-        framed.id, framed.verb, framed.v, framed.actor or actor.id, *framed.ent, framed.args, framed.body, framed.fp, now,
-        framed.base, [dict(b) for b in framed.blobs], framed.at, replica.id, framed.seq, actor.id, fault,
-    )  # fmt: skip
+def _extend(head: Head, framed: Framed, known_fp: str | None, replica: Replica) -> list[dict[str, Any]]:
+    """Move the head on; what moves it without a row in the op log (a duplicate, an incident) is a step to be kept."""
+    at = head.next_seq
+    try:
+        verdict = take(head, framed, known_fp)
+    except Forked:
+        stand = {"next_seq": replica.next_seq, "head": replica.head}
+        raise Problem("replica_forked", extra=stand) from None
+    if verdict == "new" or head.next_seq == at:
+        return []
+    return [{"replica": head.replica, "seq": at, "op_id": framed.id, "fp": framed.fp}]
 
 
 def _result(op: Framed, outcome: Outcome, is_dup: bool) -> dict[str, Any]:

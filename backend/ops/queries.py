@@ -1,0 +1,75 @@
+"""Reads of the op log for people: what is parked or blocked, and since when; each begins with who asks."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from sqlalchemy import func, or_
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, Actor, visible
+from backend.ops.models import LoggedOp, OpWait
+
+HELD = ("parked", "blocked")
+
+
+def with_txn(session: Session, actor: Actor, op_id: str) -> Sequence[LoggedOp]:
+    """An op that `actor` may see, with the ops of its txn, in order, locked; empty where there is none."""
+    seen = session.scalars(visible(LoggedOp, actor).where(LoggedOp.op_id == op_id)).first()
+    if seen is None:
+        return []
+    same = LoggedOp.op_id == op_id
+    if seen.txn:
+        same = or_(same, (LoggedOp.replica == seen.replica) & (LoggedOp.txn == seen.txn))
+    held = visible(LoggedOp, actor).where(same).order_by(LoggedOp.seq, LoggedOp.op_id)
+    return session.scalars(held.with_for_update().execution_options(populate_existing=True)).all()
+
+
+def held(
+    session: Session, actor: Actor, reason: str | None, after: tuple[int, str] | None, limit: int
+) -> Sequence[LoggedOp]:
+    """Ops that somebody has to decide, oldest first, after (clock, op id)."""
+    statement = visible(LoggedOp, actor).where(LoggedOp.status.in_(HELD))
+    if reason:
+        statement = statement.where(LoggedOp.reason == reason)
+    if after:
+        clock, name = after
+        statement = statement.where((LoggedOp.clock > clock) | ((LoggedOp.clock == clock) & (LoggedOp.op_id > name)))
+    return session.scalars(statement.order_by(LoggedOp.clock, LoggedOp.op_id).limit(limit)).all()
+
+
+def held_counts(session: Session, actor: Actor) -> list[Mapping[str, Any]]:
+    """{status, reason, count, oldest_at} of what waits for a decision."""
+    columns = (LoggedOp.status, LoggedOp.reason, func.count(), func.min(LoggedOp.received_at))
+    statement = visible(LoggedOp, actor).with_only_columns(*columns).where(LoggedOp.status.in_(HELD))
+    rows = session.execute(statement.group_by(LoggedOp.status, LoggedOp.reason).order_by(LoggedOp.status, LoggedOp.reason))
+    return [{"status": s, "reason": r, "count": n, "oldest_at": at} for s, r, n, at in rows]
+
+
+def held_ids(session: Session, reasons: Sequence[str], actor_id: str | None = None) -> list[str]:
+    """Ids of ops held for one of these reasons (of one author), in the order in which they came."""
+    where = [LoggedOp.status.in_(HELD), LoggedOp.reason.in_(reasons)]
+    if actor_id:
+        where.append(LoggedOp.actor_id == actor_id)
+    order = (LoggedOp.clock, LoggedOp.seq, LoggedOp.op_id)
+    return list(session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id).where(*where).order_by(*order)))
+
+
+def held_about(session: Session, ent: tuple[str, str], reasons: Sequence[str]) -> list[str]:
+    """The same, of one entity."""
+    where = (LoggedOp.status.in_(HELD), LoggedOp.reason.in_(reasons), LoggedOp.ent_type == ent[0], LoggedOp.ent_id == ent[1])
+    order = (LoggedOp.clock, LoggedOp.seq, LoggedOp.op_id)
+    return list(session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id).where(*where).order_by(*order)))
+
+
+def waiting_for(session: Session, op_id: str) -> list[str]:
+    """Ids of the blocked ops that wait for this one."""
+    waits = OpWait.__table__.select().where(OpWait.on_op == op_id).order_by(OpWait.op_id)
+    return [row.op_id for row in session.execute(waits)]
+
+
+def blocked_since(session: Session, before: datetime) -> list[str]:
+    """Ids of ops that are blocked since before this time."""
+    where = (LoggedOp.status == "blocked", LoggedOp.received_at < before)
+    statement = visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id).where(*where)
+    return list(session.scalars(statement.order_by(LoggedOp.clock, LoggedOp.op_id)))

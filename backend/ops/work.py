@@ -1,0 +1,17 @@
+"""Every kind of job and who does it. The one table of the worker; what asks for a job is in reactions.py."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+
+from backend.ops import unpark
+from backend.photos import pipeline
+
+# seconds between two runs → what is then looked at; each may run twice without harm
+PERIODIC: tuple[tuple[float, Callable[[datetime], object]], ...] = ((3600.0, unpark.give_up), (86400.0, unpark.look_again))
+JOBS: Mapping[str, Callable[..., None]] = {
+    "photo.derive": pipeline.derive,
+    "ops.after_release": unpark.after_release,
+    "ops.after_grant": unpark.after_grant,
+    "ops.after_restore": unpark.after_restore,
+    "ops.release": unpark.release,
+}
