@@ -58,6 +58,11 @@ def wait(session: Session, op: Op, on: Iterable[str]) -> None:
         rows.add(session, OpWait, {"op_id": op.id, "on_op": name}, "DO NOTHING")
 
 
+def waiting_for(session: Session, op_id: str) -> list[str]:
+    """Ids of the blocked ops that wait for this one."""
+    return list(session.scalars(select(OpWait.op_id).where(OpWait.on_op == op_id).order_by(OpWait.op_id)))
+
+
 def remember(session: Session, entry: Entry, now: datetime) -> None:
     """Keep an op with its outcome; written when the transaction closes, behind everything else."""
     session.info.setdefault("entries", []).append(entry)

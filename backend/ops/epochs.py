@@ -30,7 +30,7 @@ def begin(
             return None
         args = {"epoch": epoch, "clock": clock(session), "reason": reason, "detail": dict(detail)}
         op = desk_op(str(uuid.uuid4()), "epoch.begin", args, SYSTEM.id, ("server", epoch), now)
-        outcome = apply(session, op, SYSTEM, now)
+        (outcome,) = apply(session, [op], SYSTEM, now)
         if outcome.status != "applied":
             raise RuntimeError(f"no new epoch: {outcome.reason} {outcome.detail}")
     log.warning("epoch_began", epoch=epoch, reason=reason, **detail)

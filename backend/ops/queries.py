@@ -8,7 +8,7 @@ from sqlalchemy import func, or_
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
-from backend.ops.models import LoggedOp, OpWait
+from backend.ops.models import LoggedOp
 
 HELD = ("parked", "blocked")
 
@@ -60,12 +60,6 @@ def held_about(session: Session, ent: tuple[str, str], reasons: Sequence[str]) -
     where = (LoggedOp.status.in_(HELD), LoggedOp.reason.in_(reasons), LoggedOp.ent_type == ent[0], LoggedOp.ent_id == ent[1])
     order = (LoggedOp.clock, LoggedOp.seq, LoggedOp.op_id)
     return list(session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id).where(*where).order_by(*order)))
-
-
-def waiting_for(session: Session, op_id: str) -> list[str]:
-    """Ids of the blocked ops that wait for this one."""
-    waits = OpWait.__table__.select().where(OpWait.on_op == op_id).order_by(OpWait.op_id)
-    return [row.op_id for row in session.execute(waits)]
 
 
 def blocked_since(session: Session, before: datetime) -> list[str]:

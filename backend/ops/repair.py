@@ -33,7 +33,7 @@ def retry(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 def edit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`op.edit`: other args, in the name of the person who edits; the original stands as superseded."""
     (row,) = _one(session, op, actor)
-    made = replace(_op(row), id=op.id, actor_id=actor.id, args=op.args["args"], v=op.args["v"], fault=None)
+    made = replace(_freed(_op(row)), id=op.id, actor_id=actor.id, args=op.args["args"], v=op.args["v"], fault=None)
     again = Again(((row.op_id, made),), actor, "superseded", f"by {op.id}: {op.args['note']}", is_trusted=True)
     return _again(op, [row], again)
 
@@ -41,7 +41,7 @@ def edit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 def redirect(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`op.redirect`: the same content for another entity or another site; the original stands as redirected."""
     (row,) = _one(session, op, actor)
-    old = _op(row)
+    old = _freed(_op(row))
     args = {**old.args, "site_id": op.args["site_id"]} if op.args["site_id"] else old.args
     ent = op.args["ent"] or {"t": old.ent_type, "id": old.ent_id}
     made = replace(old, id=op.id, actor_id=actor.id, ent_type=ent["t"], ent_id=ent["id"], args=args)
@@ -110,6 +110,11 @@ def _again(op: OpLike, held: Sequence[LoggedOp], again: Again) -> Effect:
 
 def _framed(row: LoggedOp) -> Framed:
     return frame({"seq": row.seq or 1, "prev": GENESIS, "body": row.body})
+
+
+def _freed(op: Op) -> Op:
+    """A person has looked: it waits for no other op any more."""
+    return replace(op, deps=(), base={k: v for k, v in op.base.items() if k != "after"} if op.base else None)
 
 
 def _op(row: LoggedOp) -> Op:

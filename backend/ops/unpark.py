@@ -12,7 +12,7 @@ import structlog
 from backend.access.scope import SYSTEM
 from backend.database import snapshot
 from backend.errors import Problem
-from backend.ops import queries
+from backend.ops import custody, queries
 from backend.ops.apply import submit
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ def after_restore(payload: Mapping[str, Any], now: datetime) -> None:
 def release(payload: Mapping[str, Any], now: datetime) -> None:
     """P31: `op_id` is carried out: who waited for it is tried again."""
     with snapshot() as session:
-        waiting = queries.waiting_for(session, payload["op_id"])
+        waiting = custody.waiting_for(session, payload["op_id"])
     _retry(waiting, now)
 
 

@@ -123,15 +123,7 @@ def move(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime)
     if problem is None:
         return Effect()
     left, tag = buckets(_row_of(problem)), data["tag"]
-    for name in (
-        "district_id",
-        "township_id",
-        "area_path",
-        "lon",
-        "lat",
-        "is_near_boundary",
-        "unplaced_reason",
-    ):
+    for name in _PLACED:
         setattr(problem, name, tag[name])
     problem.ver += 1
     for table in (ProblemReport, ProblemEvent):
@@ -165,6 +157,7 @@ def note_evidence(session: Session, data: Mapping[str, Any], actor: Actor, now: 
     return effect
 
 
+_PLACED = ("district_id", "township_id", "area_path", "lon", "lat", "is_near_boundary", "unplaced_reason")
 _ASSIGN = ("item", "programme", "template_version", "site_id", "area_path", "district_id", "township_id", "grade",
            "deadline_class", "found_at", "received_at")  # fmt: skip
 

@@ -80,15 +80,14 @@ def _chunks(ops: Sequence[Framed]) -> list[list[Framed]]:
 def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, outbox_len: Any,
                 answer: dict[str, Any]) -> None:  # fmt: skip
     def work(session: Session) -> tuple[dict[str, Any], list[Outcome]]:
-        server, replica = _stand(session, replica_id, epoch, actor)
+        server, head = _stand(session, replica_id, epoch, actor)
+        stand = {"epoch": server.epoch, "durable_seq": server.durable_clock}
         lock(session, {key for op in chunk for key in touched(op)})
-        outcomes = _apply_chunk(session, chunk, replica, actor, now)
-        replica.last_seen_at = now
-        replica.outbox_len = outbox_len if isinstance(outbox_len, int) else 0
-        return {
-            "epoch": server.epoch, "next_seq": replica.next_seq, "head": replica.head,
-            "durable_seq": server.durable_clock,
-        }, outcomes  # fmt: skip
+        outcomes = _apply_chunk(session, chunk, head, actor, now)
+        moved = {"next_seq": head.next_seq, "head": head.head}
+        said = {"last_seen_at": now, "outbox_len": outbox_len if isinstance(outbox_len, int) else 0}
+        rows.change(session, Replica, {"id": head.replica}, {**moved, **said})
+        return stand | moved, outcomes
 
     stand, outcomes = rows.run(work)
     answer.update(stand)
@@ -99,8 +98,8 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
     ]
 
 
-def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple[Any, Replica]:
-    """This server's history and the replica in it. Raises Problem epoch_changed, replica_forked, replica_revoked."""
+def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple[Any, Head]:
+    """This server's history and where the replica stands in it (plain: an op that fails makes the session forget objects). Raises Problem epoch_changed, replica_forked, replica_revoked."""
     server = meta(session, actor)
     if epoch != server.epoch:
         raise Problem("epoch_changed", extra={"epoch": server.epoch})
@@ -108,15 +107,15 @@ def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple
     if replica is None or replica.status != "active":
         code = "replica_forked" if replica is None else "replica_revoked"
         raise Problem(code, extra={"next_seq": 1, "head": "0" * 64})
-    return server, replica
+    return server, Head(replica.id, replica.next_seq, replica.head)
 
 
 def _apply_chunk(
-    session: Session, chunk: Sequence[Framed], replica: Replica, actor: Actor, now: datetime
+    session: Session, chunk: Sequence[Framed], head: Head, actor: Actor, now: datetime
 ) -> list[Outcome]:
     known = known_outcomes(session, [op.id for op in chunk])
-    head = Head(replica.id, replica.next_seq, replica.head)
-    ops = [framed_op(framed, actor.id, actor.id, replica.id, now) for framed in chunk]
+    begin = {"next_seq": head.next_seq, "head": head.head}
+    ops = [framed_op(framed, actor.id, actor.id, head.replica, now) for framed in chunk]
     prepare(session, [op for op in ops if op.id not in known and op.fault is None])
     told = {name: fp for name, (fp, _) in known.items()}
     outcomes: list[Outcome] = []
@@ -124,26 +123,24 @@ def _apply_chunk(
     for _, group in groupby(zip(chunk, ops, strict=True), key=lambda pair: pair[1].txn or pair[1].id):
         together = []
         for framed, op in group:
-            steps += _extend(head, framed, told.get(op.id), replica)
+            steps += _extend(head, framed, told.get(op.id), begin)
             told.setdefault(op.id, op.fp)
             together.append(op)
         outcomes += apply(session, together, actor, now, known)
         for op, outcome in zip(together, outcomes[-len(together) :], strict=True):
             known.setdefault(op.id, (op.fp, outcome))
-    replica.next_seq, replica.head = head.next_seq, head.head
     if steps:
         session.execute(insert(ReplicaStep), steps)
     return outcomes
 
 
-def _extend(head: Head, framed: Framed, known_fp: str | None, replica: Replica) -> list[dict[str, Any]]:
+def _extend(head: Head, framed: Framed, known_fp: str | None, begin: Mapping[str, Any]) -> list[dict[str, Any]]:
     """Move the head on; what moves it without a row in the op log (a duplicate, an incident) is a step to be kept."""
     at = head.next_seq
     try:
         verdict = take(head, framed, known_fp)
     except Forked:
-        stand = {"next_seq": replica.next_seq, "head": replica.head}
-        raise Problem("replica_forked", extra=stand) from None
+        raise Problem("replica_forked", extra=begin) from None
     if verdict == "new" or head.next_seq == at:
         return []
     return [{"replica": head.replica, "seq": at, "op_id": framed.id, "fp": framed.fp}]

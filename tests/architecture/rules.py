@@ -30,7 +30,7 @@ UNSCOPED = {
     "feed/log.py",
     "journal/book.py",
     "sync/uploads.py",
-    "ops/apply.py",
+    "ops/custody.py",
     "ops/jobs.py",
     "database.py",
     "cli/field_day.py",

@@ -17,7 +17,7 @@ from backend.config import Config
 from backend.database import close_app, snapshot, transaction
 from backend.ops.apply import now_utc
 from backend.sync import push as pushes
-from backend.sync import scope
+from backend.sweeps import queries as sweeps
 from sync_protocol import replica
 
 TEAM = {"id": "t1", "name": "一组（示例）", "areas": ["370303", "370302"], "members": ["u-ins1"]}
@@ -57,8 +57,7 @@ class Phone:
         with transaction() as session:
             user = accounts.user_by_login(session, login)
             assert user is not None
-            teams, areas = scope.with_teams(session, accounts.actor_of(user))
-            self.actor = accounts.actor_of(user, teams, f"d-{name}", areas)
+            self.actor = sweeps.with_teams(session, user, f"d-{name}")
             pushes.register(session, self.actor, f"{name}-install", name, name, now_utc())
             epoch = pushes.meta(session, self.actor).epoch
         self.state = replica.fresh(name, epoch)
