@@ -59,7 +59,7 @@ class Redirect(Schema):
     class Meta:
         unknown = RAISE
 
-    ent = fields.Nested(Entity, load_default=None)
+    ent = fields.Nested(Entity, load_default=None, allow_none=True)
     site_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
 
 

@@ -46,7 +46,7 @@ def parked() -> dict[str, Any]:
     with snapshot() as session:
         found = log.held(session, actor, asked.get("reason"), after, limit)
         ops, counts = HeldOut(many=True).dump(found), HeldCount(many=True).dump(log.held_counts(session, actor))
-    last = f"{found[-1].clock}:{found[-1].op_id}" if len(found) == limit else None
+        last = f"{found[-1].clock}:{found[-1].op_id}" if len(found) == limit else None
     return {"ops": ops, "counts": counts, "next": last}
 
 
