@@ -74,7 +74,8 @@ class Problem(Exception):
         return CODES[self.code][0]
 
     def title(self, language: str = "zh") -> str:
-        return CODES[self.code][1 if language.startswith("zh") else 2]
+        _, chinese, english = CODES[self.code]
+        return chinese if language.startswith("zh") else english
 
 
 class NotAllowed(Problem):

@@ -10,7 +10,7 @@ SHA256 = validate.Regexp(r"^[0-9a-f]{64}\Z")  # \Z: `$` would also take a line f
 class Real(fields.Float):
     """A finite JSON number; not a text that looks like one (JSON Schema: type number)."""
 
-    def _validated(self, value: Any) -> float | None:
+    def _validated(self, value: Any) -> float:
         if isinstance(value, str):
             raise self.make_error("invalid", input=value)
         return super()._validated(value)

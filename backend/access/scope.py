@@ -26,10 +26,6 @@ class Actor:
     device_id: str | None = None
     language: str = "zh"
 
-    def works_in(self, path: str) -> bool:
-        """Whether an area path lies at or under one of theirs."""
-        return self.role in _SEES_ALL or any(path == a or path.startswith(f"{a}/") for a in self.areas)
-
 
 SYSTEM = Actor(id="system", role="system", areas=(), name="系统")
 

@@ -75,8 +75,8 @@ class Team:
         dice = random.Random(f"{self.seed}:{site['id']}")
         failed = sorted(dice.sample(codes, 2 if is_shared else dice.choice([0, 0, 1, 1, 2])))
         shots = {code: self._photo(f"{site['id']}:{code}", site["at"]) for code in failed}
-        crs = dice.choice(["wgs84", "gcj02", "bd09"])
-        lon, lat = (float(v) for v in from_wgs84(*site["at"], crs))
+        (west, south), crs = site["at"], dice.choice(["wgs84", "gcj02", "bd09"])
+        lon, lat = (float(v) for v in from_wgs84(west, south, crs))
         args = {
             "task_id": task, "site_id": site["id"], "programme": template["programme"], "template_version": template["version"],
             "team_id": self.id, "fix": {"lon": lon, "lat": lat, "accuracy_m": dice.choice([5, 8, 12, 30]), "crs": crs},

@@ -55,7 +55,7 @@ def write(session: Session, actor: Actor, node: str, today: date, form: str, tar
             file.writelines(csv_text(session, actor, node, today))
     else:
         rollup = queries.rollup(session, actor, node, today)
-        sheets = [("区域汇总", rules.AREA_COLUMNS, area_rows(rollup))]
+        sheets: list[tuple[str, Any, Any]] = [("区域汇总", rules.AREA_COLUMNS, area_rows(rollup))]
         sheets += [
             (title, columns, queries.lists(session, actor, kind, node))
             for kind, (title, columns) in LISTS.items()

@@ -8,7 +8,7 @@ from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from backend import rows
-from backend.access.scope import Actor
+from backend.access.scope import Actor, is_within
 from backend.effects import Changed, Effect, Event, OpLike
 from backend.errors import Invalid, Refused
 from backend.inspections import rules
@@ -36,7 +36,7 @@ def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     site = territory.site_path(session, args["site_id"])
     if site is None:
         raise Refused("target_missing", f"site {args['site_id']} is not known here")
-    if not actor.works_in(site):
+    if not is_within(actor, site):
         raise Refused("scope_lost", f"site {args['site_id']} lies in none of your areas")
     failed = rules.failed_items(args["answers"])
     proof = {f"{item}/fixed": fixed["photos"] for item, fixed in args["on_the_spot"].items() if fixed["photos"]}

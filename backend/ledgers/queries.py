@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import case, func
+from sqlalchemy import ColumnElement, case, func
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor, is_within, under, visible
@@ -72,7 +72,7 @@ def _grouped(
 ) -> dict[str | None, dict[str, Any]]:
     is_open = func.sum(case((Problem.is_open, 1), else_=0))
     is_late = func.sum(case((Problem.is_open & (Problem.due_on < today), 1), else_=0))
-    where = [Problem.district_id.is_not(None)]
+    where: list[ColumnElement[bool]] = [Problem.district_id.is_not(None)]
     if "/" in path:
         where.append(under(Problem.area_path, path))
     statement = (

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func, or_
+from sqlalchemy import ColumnElement, func, or_
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -48,7 +48,7 @@ def held_counts(session: Session, actor: Actor) -> list[Mapping[str, Any]]:
 
 def held_ids(session: Session, reasons: Sequence[str], actor_id: str | None = None) -> list[str]:
     """Ids of ops held for one of these reasons (of one author), in the order in which they came."""
-    where = [LoggedOp.status.in_(HELD), LoggedOp.reason.in_(reasons)]
+    where: list[ColumnElement[bool]] = [LoggedOp.status.in_(HELD), LoggedOp.reason.in_(reasons)]
     if actor_id:
         where.append(LoggedOp.actor_id == actor_id)
     order = (LoggedOp.clock, LoggedOp.seq, LoggedOp.op_id)

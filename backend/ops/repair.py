@@ -62,7 +62,7 @@ def restore(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect
 def discard(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`op.discard`: it will not be carried out, and why. What was typed stays in the op log."""
     held = _held(session, op, actor)
-    settles = [
+    settles: list[dict[str, Any]] = [
         {"op_id": row.op_id, "status": "discarded", "reason": row.reason, "detail": f"{actor.id}: {op.args['reason']}",
          "ver": None, "flags": [], "result": {}} for row in held
     ]  # fmt: skip
@@ -73,7 +73,7 @@ def discard(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect
 def hand_over(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`op.hand_over`: what it waits for has not come in time: a person decides now."""
     held = _held(session, op, actor)
-    settles = [
+    settles: list[dict[str, Any]] = [
         {"op_id": row.op_id, "status": "parked", "reason": row.reason, "detail": row.detail, "ver": None, "flags": [],
          "result": {}} for row in held
     ]  # fmt: skip

@@ -32,6 +32,7 @@ def assign(session: Session, data: Mapping[str, Any], actor: Actor, now: datetim
     """Reaction to `problem.raised` and `problem.moved`: resolve the duty, store the chain with its reasons."""
     pack = programmes.pack(session, data["programme"], data["template_version"])
     item = programmes.item(session, data["programme"], data["template_version"], data["item"])
+    assert pack is not None, "its item was found"
     on = data["received_at"].astimezone(CITY_TIME).date()
     kind = territory.site_kind(session, data["site_id"]) if data["site_id"] else None
     facts = {"item": item.code, "category": item.category, "site_kind": kind, "district": data["district_id"]}

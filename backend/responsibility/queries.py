@@ -29,7 +29,7 @@ def chains_of(session: Session, actor: Actor, problem_ids: Sequence[str]) -> dic
     return found
 
 
-def gaps(session: Session, actor: Actor) -> list[tuple[str, str, int]]:
+def gaps(session: Session, actor: Actor) -> list[tuple[str, str | None, int]]:
     """(layer, area, count) of links that nobody holds (责任空白)."""
     columns = (Responsibility.layer, Responsibility.area_id, func.count())
     statement = visible(Responsibility, actor).with_only_columns(*columns).where(Responsibility.is_gap)

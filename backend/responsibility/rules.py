@@ -61,7 +61,7 @@ def chain(
 ) -> list[dict[str, Any]]:
     """The posts to be asked for, layer by layer: city, department (lead, supporting), district, township, unit."""
     at = district_id or city_id
-    links = [{"layer": "city", "area_id": city_id, "department_id": ""}]
+    links: list[dict[str, Any]] = [{"layer": "city", "area_id": city_id, "department_id": ""}]
     for department in (duty.lead, *duty.supporting):
         links.append(
             {
