@@ -21,6 +21,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "signs cookies and cursors; empty: made once and kept in the data directory (0600)",
     ),
     "HUYUAN_SECRET_KEY_FILE": ("", "read the secret from this file instead"),
+    "HUYUAN_FORMER_SECRET_KEYS": (
+        "",
+        "secrets in use before this one, separated by commas: time tokens that phones still hold stay valid",
+    ),
     "HUYUAN_LOG_LEVEL": ("INFO", "DEBUG, INFO, WARNING or ERROR; logs are JSON lines on standard error"),
     "HUYUAN_WORKER": (
         "thread",
@@ -54,6 +58,7 @@ class Config:
     max_op_bytes: int = 65_536
     max_photo_bytes: int = 33_554_432
     min_free_bytes: int = 268_435_456
+    former_secrets: tuple[str, ...] = ()
 
     @property
     def photos(self) -> Path:
@@ -100,4 +105,5 @@ def load() -> Config:
         max_op_bytes=env.int("HUYUAN_MAX_OP_BYTES", 65_536),
         max_photo_bytes=env.int("HUYUAN_MAX_PHOTO_BYTES", 33_554_432),
         min_free_bytes=env.int("HUYUAN_MIN_FREE_BYTES", 268_435_456),
+        former_secrets=tuple(filter(None, env.str("HUYUAN_FORMER_SECRET_KEYS", "").split(","))),
     )

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Protocol
 
+from sync_protocol.clock import Estimate
+
 
 @dataclass(frozen=True, slots=True)
 class Changed:
@@ -72,3 +74,4 @@ class OpLike(Protocol):
     at: Mapping[str, Any]
     replica: str | None
     received_at: datetime
+    recorded: Estimate

@@ -7,6 +7,7 @@ from typing import Any
 
 import orjson
 
+from sync_protocol.clock import Estimate
 from sync_protocol.identity import fingerprint
 from sync_protocol.limits import MAX_DEPS, MAX_DEPTH, MAX_SEQ, MAX_V
 
@@ -19,7 +20,8 @@ class BadFrame(ValueError):
 
 @dataclass(slots=True)
 class Framed:
-    """One op as it stood on the wire. `fault` says why its body is not readable; it is kept all the same."""
+    """One op as it stood on the wire. `fault` says why its body is not readable; it is kept all the same.
+    `recorded` is filled in by whoever received it (P82)."""
 
     seq: int
     prev: str
@@ -37,6 +39,7 @@ class Framed:
     deps: Sequence[str] = ()
     txn: str | None = None
     fault: str | None = None
+    recorded: Estimate | None = None
 
 
 def frame(raw: Any) -> Framed:
@@ -89,7 +92,6 @@ _KINDS: Mapping[str, tuple[type, ...]] = {
     "base": (dict, type(None)),
     "args": (dict,),
     "blobs": (list,),
-    "at": (dict,),
     "deps": (list,),
     "txn": (str, type(None)),
 }
@@ -107,6 +109,8 @@ def _members(op: Framed, body: Mapping[str, Any]) -> str | None:
             if not isinstance(body[name], kinds) or isinstance(body[name], bool):
                 return f"{name} has the wrong type"
             setattr(op, name, body[name])
+    at = body.get("at")
+    op.at = at if isinstance(at, dict) else {}  # P83: evidence, not part of what is asked
     if not 1 <= op.v <= MAX_V or len(op.verb) > 60 or len(op.actor) > 64:
         return "v, verb or actor are out of bounds"
     ent = {} if body.get("ent") is None else body["ent"]

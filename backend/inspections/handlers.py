@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend import rows
 from backend.access.scope import Actor, is_within
+from backend.database import from_ms
 from backend.effects import Changed, Effect, Event, OpLike
 from backend.errors import Invalid, Refused
 from backend.inspections import rules
@@ -113,20 +114,12 @@ def _refs(ent_type: str, op: OpLike, area_path: str, photos: Mapping[str, list[s
     ]  # fmt: skip
 
 
-def _wall(op: OpLike) -> datetime | None:
-    try:
-        wall = datetime.fromisoformat(str(op.at.get("wall", "")))
-    except ValueError:
-        return None
-    return wall if wall.tzinfo else None
-
-
 def _common(op: OpLike, actor: Actor, now: datetime) -> dict[str, Any]:
     args = op.args
     return {
         "op_id": op.id, "site_id": args["site_id"], "programme": args["programme"], "fix": args["fix"],
         "template_version": args["template_version"], "team_id": args["team_id"], "reporter_id": actor.id,
-        "found_at": rules.found_at(_wall(op), args.get("ended_at"), op.received_at), "received_at": op.received_at,
+        "found_at": from_ms(op.recorded.at_ms), "found_quality": op.recorded.quality, "received_at": op.received_at,
     }  # fmt: skip
 
 

@@ -12,9 +12,3 @@ def unknown_codes(codes: frozenset[str], *maps: Mapping[str, Any] | Sequence[str
 def failed_items(answers: Mapping[str, str]) -> list[str]:
     """Codes answered `fail`, in the order of the checklist as sent."""
     return [code for code, answer in answers.items() if answer == "fail"]
-
-
-def found_at(wall: Any, ended_at: Any, received_at: Any) -> Any:
-    """When the hazard was found: the device's claim, never later than receipt (a phone from the future is not believed)."""
-    claimed = ended_at or wall or received_at
-    return min(claimed, received_at)

@@ -167,6 +167,7 @@ def _problem(p: Problem, facts: _Facts, chain: Any) -> dict[str, Any]:
         **_common(p, facts),
         **{k: getattr(p, k) for k in same},
         "found_on": p.found_at.date().isoformat(),
+        "found_known": rules.TIME_QUALITY_ZH.get(p.found_quality or "", ""),
         "unplaced_reason": p.unplaced_reason or "",
     }
 

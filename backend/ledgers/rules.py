@@ -37,9 +37,11 @@ def total(rows: Iterable[Mapping[str, Any]]) -> dict[str, Any]:
     return finish(made)
 
 
+# What a problem's day of discovery rests on (PROTOCOL.md P82)
+TIME_QUALITY_ZH = {"anchored": "已校时", "bracketed": "区间内", "wall_only": "终端自报", "suspect": "存疑"}
 PROBLEM_COLUMNS = (
     ("number", "编号"), ("district", "区县"), ("township", "镇办"), ("site", "学校/单位"), ("item", "检查项"), ("description", "问题描述"),
-    ("category", "类别"), ("grade", "等级"), ("state", "状态"), ("found_on", "发现日期"), ("report_count", "上报次数"),
+    ("category", "类别"), ("grade", "等级"), ("state", "状态"), ("found_on", "发现日期"), ("found_known", "时间依据"), ("report_count", "上报次数"),
     ("missing_photos", "待传照片"), ("unplaced_reason", "未定位原因"),
 )  # fmt: skip
 RESPONSIBILITY_COLUMNS = (

@@ -116,7 +116,8 @@ def _log_row(session: Session, op: Op, outcome: Outcome, effects: Sequence[Effec
         "custodian": op.custodian, "verb": op.verb[:60], "v": op.v, "ent_type": op.ent_type[:40], "txn": op.txn,
         "ent_id": op.ent_id[:100], "area_path": _area(session, op, actor) if area is None else area,
         "body": op.body, "received_at": op.received_at,
-        "status": outcome.status, "reason": outcome.reason, "detail": outcome.detail, "flags": list(outcome.flags),
+        "t_est_ms": op.recorded.at_ms, "t_lo_ms": op.recorded.low_ms, "t_hi_ms": op.recorded.high_ms,
+        "t_quality": op.recorded.quality, "status": outcome.status, "reason": outcome.reason, "detail": outcome.detail, "flags": list(outcome.flags),
         "result": dict(outcome.result), "clock": outcome.clock, "ver": outcome.ver,
     }  # fmt: skip
 

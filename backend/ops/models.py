@@ -13,7 +13,8 @@ _HELD = text("status IN ('parked', 'blocked')")  # the few that somebody still h
 
 
 class LoggedOp(Scoped, Base):
-    """One op, verbatim (`body` is never serialised again, invariant I12), with its outcome."""
+    """One op, verbatim (`body` is never serialised again, invariant I12), with its outcome. `t_*`: when it was
+    recorded, estimated from the device's evidence (P82); nothing is ever decided by them (I15)."""
 
     __tablename__ = "op_log"
     __scope__ = Scope(area="area_path")
@@ -30,6 +31,10 @@ class LoggedOp(Scoped, Base):
     area_path: Mapped[str] = mapped_column(AreaPath, default="")
     body: Mapped[str] = mapped_column(Text)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    t_est_ms: Mapped[int | None] = mapped_column(BigInteger)
+    t_lo_ms: Mapped[int | None] = mapped_column(BigInteger)
+    t_hi_ms: Mapped[int | None] = mapped_column(BigInteger)
+    t_quality: Mapped[str | None] = mapped_column(String(10))
     status: Mapped[str] = mapped_column(String(12))
     reason: Mapped[str | None] = mapped_column(String(24))
     detail: Mapped[str | None] = mapped_column(Text)

@@ -8,6 +8,8 @@ from typing import Any
 
 import orjson
 
+from backend.database import to_ms
+from sync_protocol.clock import Estimate, exact
 from sync_protocol.envelope import Framed
 
 
@@ -26,6 +28,7 @@ class Op:
     body: str
     fp: str
     received_at: datetime
+    recorded: Estimate
     base: Mapping[str, Any] | None = None
     blobs: list[dict[str, Any]] = field(default_factory=list)
     at: Mapping[str, Any] = field(default_factory=dict)
@@ -59,7 +62,7 @@ def framed_op(framed: Framed, actor_id: str, custodian: str | None, replica: str
     fault = ("invalid", framed.fault) if framed.fault else None
     return Op(
         framed.id, framed.verb, framed.v, framed.actor or actor_id, *framed.ent, framed.args, framed.body, framed.fp,
-        now, framed.base, [dict(b) for b in framed.blobs], framed.at, replica, framed.seq, custodian, fault,
+        now, framed.recorded or exact(to_ms(now)), framed.base, [dict(b) for b in framed.blobs], framed.at, replica, framed.seq, custodian, fault,
         framed.deps, framed.txn,
     )  # fmt: skip
 
@@ -80,4 +83,4 @@ def desk_op(
          "args": args, "at": {"wall": now.isoformat()}}
     ).decode()  # fmt: skip
     fp = hashlib.sha256(text.encode()).hexdigest()
-    return Op(op_id, verb, 1, actor_id, ent[0], ent[1], args, text, fp, now, base=base)
+    return Op(op_id, verb, 1, actor_id, ent[0], ent[1], args, text, fp, now, exact(to_ms(now)), base=base)

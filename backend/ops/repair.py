@@ -17,6 +17,7 @@ from backend.ops import queries
 from backend.ops.models import LoggedOp
 from backend.ops.op import Op, framed_op, touched
 from backend.sweeps.queries import field_actor
+from sync_protocol.clock import Estimate
 from sync_protocol.envelope import Framed, frame
 from sync_protocol.identity import GENESIS
 
@@ -109,7 +110,10 @@ def _again(op: OpLike, held: Sequence[LoggedOp], again: Again) -> Effect:
 
 
 def _framed(row: LoggedOp) -> Framed:
-    return frame({"seq": row.seq or 1, "prev": GENESIS, "body": row.body})
+    framed = frame({"seq": row.seq or 1, "prev": GENESIS, "body": row.body})
+    if row.t_est_ms is not None and row.t_hi_ms is not None:  # it was recorded when it was, however late it is applied
+        framed.recorded = Estimate(row.t_est_ms, row.t_lo_ms, row.t_hi_ms, row.t_quality or "suspect")
+    return framed
 
 
 def _freed(op: Op) -> Op:

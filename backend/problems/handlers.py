@@ -179,7 +179,7 @@ def _new_row(
         "description": data["remark"] or item.text_zh, "report_count": 1, "ver": 1, "deadline_reason": {},
         "missing_photos": len(missing_of(session, data["photos"])),
         "next_actor": "inspector" if data["on_the_spot"] else "supervisor",
-        **{k: data[k] for k in ("programme", "template_version", "item", "found_at", "received_at")},
+        **{k: data[k] for k in ("programme", "template_version", "item", "found_at", "found_quality", "received_at")},
         **{k: tag[k] for k in ("district_id", "township_id", "area_path", "lon", "lat", "is_near_boundary", "unplaced_reason")},
     }  # fmt: skip
 
@@ -216,7 +216,8 @@ def _same_place(session: Session, data: Mapping[str, Any]) -> Problem | None:
 def _join(session: Session, problem: Problem, data: Mapping[str, Any], actor: Actor) -> Effect:
     _report(session, problem.id, problem.area_path, data)
     problem.report_count += 1
-    problem.found_at = min(problem.found_at, data["found_at"])
+    if data["found_at"] < problem.found_at:
+        problem.found_at, problem.found_quality = data["found_at"], data["found_quality"]
     problem.missing_photos = _missing(session, problem.id)
     problem.ver += 1
     session.flush()

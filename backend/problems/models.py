@@ -36,6 +36,7 @@ class Problem(Scoped, Base):
     lat: Mapped[float | None] = mapped_column(Float)
     description: Mapped[str] = mapped_column(Text, default="")
     found_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    found_quality: Mapped[str | None] = mapped_column(String(10))
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     assigned_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)

@@ -41,5 +41,6 @@ class ProblemOut(Schema):
     unplaced_reason = fields.String(allow_none=True)
     next_actor = fields.String(allow_none=True)
     found_at = fields.AwareDateTime()
+    found_quality = fields.String(allow_none=True)
     received_at = fields.AwareDateTime()
     ver = fields.Integer()

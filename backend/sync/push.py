@@ -19,7 +19,7 @@ from backend.feed.log import meta
 from backend.ops.apply import apply, prepare
 from backend.ops.custody import known_outcomes
 from backend.ops.op import Outcome, framed_op, touched
-from backend.sync import queries
+from backend.sync import queries, times
 from backend.sync.models import Replica, ReplicaStep
 from sync_protocol.envelope import BadFrame, Framed, frames
 from sync_protocol.limits import CHUNK_OPS
@@ -39,6 +39,9 @@ def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Con
     except (BadFrame, KeyError, TypeError) as fault:
         raise Problem("bad_frame", str(fault)) from fault
     _check_limits(ops, config)
+    witness = times.witness(config, now, request.get("anchor"))
+    for op in ops:
+        op.recorded = witness.recorded(op.at)
     answer: dict[str, Any] = {"results": [], "stopped": None}
     for chunk in _chunks(ops) or [[]]:
         try:

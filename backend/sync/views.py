@@ -11,13 +11,14 @@ from backend.access.guard import device_actor, require
 from backend.access.scope import SYSTEM
 from backend.accounts import tokens
 from backend.accounts.queries import actor_of
+from backend.config import Config
 from backend.database import snapshot, transaction
 from backend.errors import Problem
 from backend.feed.log import meta
 from backend.ops.apply import now_utc
 from backend.sync import pull as pulls
 from backend.sync import push as pushes
-from backend.sync import queries, schemas
+from backend.sync import queries, schemas, times
 from backend.sync.models import Replica, UnreadablePush
 from sync_protocol import PROTO
 from sync_protocol.limits import CHUNK_OPS, PROTO_MIN, SCHEMA, SCHEMA_MIN, UPLOAD_CHUNK_BYTES
@@ -28,7 +29,7 @@ NEXT_SYNC_S = 900
 
 @sync_bp.get("/hello")
 def hello() -> dict[str, Any]:
-    config = current_app.extensions["config"]
+    config, now = _config(), now_utc()
     names = ("max_ops", "max_request_bytes", "max_inflated_bytes", "max_op_bytes")
     limits = {n: getattr(config, n) for n in names} | {
         "chunk_ops": CHUNK_OPS,
@@ -36,7 +37,7 @@ def hello() -> dict[str, Any]:
     }
     with snapshot() as session:
         epoch = meta(session, SYSTEM).epoch
-    return {"epoch": epoch, "server_time": now_utc().isoformat(), "proto_min": PROTO_MIN, "proto_max": PROTO,
+    return {"epoch": epoch, "server_time": now.isoformat(), "time": times.stamp(config, now), "proto_min": PROTO_MIN, "proto_max": PROTO,
             "schema_min": SCHEMA_MIN, "schema_max": SCHEMA, "limits": limits, "version": __version__, "next_sync_after": NEXT_SYNC_S}  # fmt: skip
 
 
@@ -49,7 +50,8 @@ def enrol() -> tuple[dict[str, Any], int]:
         actor = actor_of(user, device_id=device)
         replica = pushes.register(session, actor, install, device, _replica_id(), now)
         known = {"device": device, "token": token, "user": {"id": user.id, "name": user.name}}
-        return known | _standing(session, replica), 201
+        standing = _standing(session, replica)
+    return known | standing | {"time": times.stamp(_config(), now, standing["replica"])}, 201
 
 
 @sync_bp.post("/replicas")
@@ -62,25 +64,26 @@ def replicas() -> tuple[dict[str, Any], int]:
 
 @sync_bp.post("/push")
 def push() -> dict[str, Any]:
-    actor, now, raw = device_actor(), now_utc(), b""
+    now, actor, raw = now_utc(), device_actor(), b""
     try:
         raw = incoming.body()
-        answer = pushes.receive(incoming.parsed(raw), actor, now, current_app.extensions["config"])
+        asked = incoming.parsed(raw)
+        answer = pushes.receive(asked, actor, now, _config())
     except Problem as problem:
         if problem.code == "bad_frame":
             _quarantine(actor.device_id, getattr(problem, "raw", raw), problem.detail)
         raise
-    return {**answer, "time": _times(now), "next_sync_after": NEXT_SYNC_S}
+    return {**answer, "time": times.stamp(_config(), now, asked["replica"]), "next_sync_after": NEXT_SYNC_S}
 
 
 @sync_bp.post("/pull")
 def pull() -> dict[str, Any]:
-    actor, now = device_actor(), now_utc()
+    now, actor = now_utc(), device_actor()
     require(actor, "sync")
-    asked = pulls.read(incoming.loaded(schemas.Pull()))
+    asked = incoming.loaded(schemas.Pull())
     with snapshot() as session:
-        answer = pulls.page(session, asked, actor, current_app.extensions["config"].secret_key.encode())
-    return {**answer, "time": _times(now), "next_sync_after": NEXT_SYNC_S}
+        answer = pulls.page(session, pulls.read(asked), actor, _config().secret_key.encode())
+    return {**answer, "time": times.stamp(_config(), now, asked["replica"]), "next_sync_after": NEXT_SYNC_S}
 
 
 @sync_bp.post("/ops/status")
@@ -110,8 +113,9 @@ def _quarantine(device_id: str | None, raw: bytes, reason: str) -> None:
         session.add(UnreadablePush(device_id=device_id, received_at=now_utc(), reason=reason[:200], body=raw))
 
 
-def _times(t1: Any) -> dict[str, int]:
-    return {"t1": round(t1.timestamp() * 1000), "t2": round(now_utc().timestamp() * 1000)}
+def _config() -> Config:
+    found: Config = current_app.extensions["config"]
+    return found
 
 
 def _replica_id() -> str:

@@ -12,6 +12,7 @@ PAGE: Members = {
     "durable_seq": int,
 }  # fmt: skip
 NEEDED: Mapping[str, Members] = {
+    "hello": {"limits": dict},
     "enrol": {"token": str, "replica": str, "user": dict},
     "replicas": {"replica": str},
     "push": {"results": list, "durable_seq": int},

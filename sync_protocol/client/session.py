@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from sync_protocol import PROTO, replica
+from sync_protocol.client import rounds, timing
 from sync_protocol.client.answers import whole
 from sync_protocol.client.store import ClientStore
 from sync_protocol.client.transport import Offline, Refused, ServerBusy, Transport, wait_s
@@ -23,8 +24,8 @@ from sync_protocol.problems import PROBLEMS
 from sync_protocol.tables import BadTable
 
 BASE = "/sync/v1"
-LOG = ("outbox", "acked", "next_seq", "head", "replica", "epoch")  # what recording and pushing touch
-BACKOFF_S, BACKOFF_MAX_S = 0.05, 5.0
+# what recording and pushing touch
+LOG = ("outbox", "acked", "next_seq", "head", "replica", "epoch", "anchors")
 MAX_HEALS = 5  # registrations and fresh starts in a row with nothing taken in between
 LAST_MS = 2**48 - 1
 
@@ -47,21 +48,22 @@ class FieldClient:
     """One installation, for one thread at a time. Nothing it recorded is ever deleted before the server
     says that it is durable there.
 
-    `clock` gives aware times (evidence only, P26); `random` gives n random bytes. `last_trouble` says why
-    the last sync did not end.
+    `clock` gives aware times (evidence only, P26), `pulse` the monotonic ones; `random` gives n random
+    bytes. `last_trouble` says why the last sync did not end.
     """
 
     def __init__(self, home: Path, base_url: str, clock: Callable[[], datetime] | None = None,
                  random: Callable[[int], bytes] = secrets.token_bytes, synchronous: str = "FULL",
                  chunk_bytes: int = UPLOAD_CHUNK_BYTES, timeout_s: float = 30.0,
-                 transport: Transport | None = None) -> None:  # fmt: skip
+                 transport: Transport | None = None, pulse: timing.Pulse | None = None) -> None:  # fmt: skip
         self.store = ClientStore(home, synchronous)
         self.transport = transport or Transport(base_url, timeout_s)
         self.transport.token = self.store.state("token").get("token", "")
         self.uploader = Uploader(self.store, self.transport, BASE, chunk_bytes)
         self._clock = clock or (lambda: datetime.now().astimezone())
         self._random = random
-        self._boot = random(4).hex()
+        self._pulse = pulse or timing.pulse(random)
+        self.transport.mono = self._pulse.mono
         self._counts = {"ops": 0, "dups": 0}
         self._heals = 0
         self.last_trouble: str | None = None
@@ -91,6 +93,7 @@ class FieldClient:
         with self.store.change() as state:
             state.update(replica.fresh(answer["replica"], answer["epoch"]))
             state.update(token=answer["token"], actor=answer["user"]["id"])
+            self._note_time(state, answer)
         self.transport.token = answer["token"]
         return answer
 
@@ -102,10 +105,10 @@ class FieldClient:
         Raises NotEnrolled, OSError for a photo that cannot be read.
         """
         kept = [self.store.keep_photo(path) for path in blobs]
-        op_id, wall = self.new_id(), self._clock().isoformat()
-        at = {"wall": wall, "mono": time.monotonic_ns() // 1_000_000, "boot": self._boot}
-        with self.store.change("actor", "outbox", "next_seq", "head", "replica") as state:
+        op_id = self.new_id()
+        with self.store.change("actor", "anchors", "outbox", "next_seq", "head", "replica") as state:
             _require_enrolled(state)
+            at = timing.evidence(state.get("anchors", {}), self._pulse, self._clock())
             body = {
                 "op": op_id, "verb": verb, "v": 1, "actor": state["actor"],
                 "ent": {"t": ent[0], "id": ent[1]}, "base": base, "args": args, "blobs": kept, "at": at,
@@ -126,6 +129,7 @@ class FieldClient:
         request = {
             "proto": PROTO, "epoch": state["epoch"], "replica": state["replica"],
             "outbox_len": len(state["outbox"]), "ops": ops,
+            "anchor": timing.present(state.get("anchors", {}), self._pulse.boot),
         }  # fmt: skip
         self._counts["ops"] += len(ops)
         try:
@@ -137,10 +141,20 @@ class FieldClient:
             return PushReport(len(ops), 0, 0, False)
         return self._take_results(answer, len(ops))
 
+    def push_all(self) -> None:
+        """Push until the outbox is empty. Raises what `push` raises."""
+        while not self.push().is_empty:
+            continue
+
+    def outbox_len(self) -> int:
+        """How many ops are not in custody yet."""
+        return len(self.store.state("outbox").get("outbox", ()))
+
     def _take_results(self, answer: Mapping[str, Any], sent: int) -> PushReport:
         dups = sum(1 for result in answer["results"] if result.get("dup"))
         with self.store.change() as kept:
             _require_epoch(kept, answer)
+            self._note_time(kept, answer)
             before = len(kept["outbox"])
             replica.take_acks(kept, answer["results"], answer["durable_seq"])
             left = len(kept["outbox"])
@@ -205,6 +219,7 @@ class FieldClient:
             raise Offline("a page that leads nowhere")
         with self.store.change() as kept:
             _require_epoch(kept, page)
+            self._note_time(kept, page)
             self._heals = 0
             return replica.take_page(kept, page)
 
@@ -218,41 +233,25 @@ class FieldClient:
     def sync(self, tries: int = 12, wait: Callable[[float], None] = time.sleep, jitter: Random | None = None,
              until_quiet: bool = True) -> bool:  # fmt: skip
         """Ops → photos → pull, at most `tries` times; True when everything is over and the view complete.
+        How it waits between tries is `rounds`'. Raises Refused."""
+        return rounds.run(self, tries, wait, jitter or Random(), until_quiet)
 
-        Full-jitter backoff while there is no answer; never before a Retry-After is over. Raises Refused.
-        """
-        dice = jitter or Random()
-        for attempt in range(tries):
-            pause_s = dice.uniform(0, min(BACKOFF_S * 2**attempt, BACKOFF_MAX_S))
-            try:
-                is_over, is_quiet = self._round()
-                if is_over or not until_quiet:
-                    return is_quiet
-            except Offline as fault:
-                self.last_trouble = str(fault)
-            except ServerBusy as busy:
-                self.last_trouble = str(busy)
-                pause_s = busy.retry_after_s + dice.uniform(0, max(busy.retry_after_s, BACKOFF_S))
-            if attempt + 1 < tries:
-                wait(pause_s)
-        return False
+    def hello(self) -> dict[str, Any]:
+        """The server's limits and time. Raises Offline, ServerBusy, Refused; nothing local has changed then."""
+        answer = self.transport.json("GET", f"{BASE}/hello")
+        with self.store.change("anchors", "limits") as state:
+            self._note_time(state, answer)
+            state["limits"] = answer["limits"]
+        return answer
 
-    def _round(self) -> tuple[bool, bool]:
-        """(nothing more can be done now, nothing is left). A photo in trouble does not hold up the pull."""
-        while not self.push().is_empty:
-            continue
-        trouble: ServerBusy | Refused | None = None
-        report = UploadReport(0, {})
-        try:
-            report = self.upload()
-        except (ServerBusy, Refused) as fault:
-            trouble = fault
-        while not self.pull():
-            continue
-        if trouble:
-            raise trouble
-        is_sent = not self.store.state("outbox")["outbox"]
-        return is_sent and report.waiting == len(report.refused), is_sent and not report.waiting
+    def has_lost_time(self) -> bool:
+        """Whether this boot has not heard the server's time yet, though an earlier one has (P81)."""
+        known = self.store.state("anchors").get("anchors", {})
+        return bool(known) and known["latest"]["boot"] != self._pulse.boot
+
+    def _note_time(self, state: dict[str, Any], answer: Mapping[str, Any]) -> None:
+        known, (left, heard) = state.get("anchors", {}), self.transport.span
+        state["anchors"] = timing.noted(known, self._pulse.boot, left, heard, answer.get("time"))
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         """Rows of one type as the server last told them."""

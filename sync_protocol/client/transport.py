@@ -5,7 +5,8 @@ import gzip
 import http.client
 import json
 import math
-from collections.abc import Mapping
+import time
+from collections.abc import Callable, Mapping
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -58,6 +59,8 @@ class Transport:
         self._url, self._timeout_s = urlsplit(base_url), timeout_s
         self._connection: http.client.HTTPConnection | None = None
         self.token = ""
+        self.mono: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
+        self.span = (0, 0)  # own monotonic ms at which the last answered request left, and its answer began
 
     def raw(
         self, method: str, path: str, body: bytes | None, headers: dict[str, str]
@@ -67,8 +70,10 @@ class Transport:
         try:
             if self._connection is None:
                 self._connection = kind(self._url.netloc, timeout=self._timeout_s)
+            left = self.mono()
             self._connection.request(method, path, body, headers)
             answer = self._connection.getresponse()
+            self.span = (left, self.mono())
             data = _drain(answer)
         except (OSError, http.client.HTTPException) as fault:
             self.close()

@@ -89,13 +89,18 @@ def test_p6_an_unreadable_body_is_kept_under_its_fingerprint(body: str) -> None:
         {"blobs": [{"sha256": "x"}]},
         {"args": {"remark": "a\0b"}},
         {"args": {"list": [{"a\0": 1}]}},
-        {"at": "now"},
     ],
 )
 def test_p6_a_body_that_a_database_cannot_hold_is_parked_under_its_own_id(members: dict[str, Any]) -> None:
     op = frame(wire(text(**members)))
     assert op.id == OP
     assert op.fault is not None
+
+
+@pytest.mark.parametrize("at", ["now", None, [], 7, True])
+def test_p83_an_at_of_another_kind_is_no_fault_of_the_op(at: Any) -> None:
+    op = frame(wire(text(at=at)))
+    assert (op.id, op.fault, op.at) == (OP, None, {})
 
 
 @given(st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0")))

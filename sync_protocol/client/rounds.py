@@ -1,0 +1,64 @@
+"""How the reference client goes about a sync: the order of its steps, and how long it waits between tries. No rule of
+the protocol but P81."""
+
+from collections.abc import Callable
+from random import Random
+from typing import Protocol
+
+from sync_protocol.client.transport import Offline, Refused, ServerBusy
+from sync_protocol.client.uploader import UploadReport
+
+BACKOFF_S, BACKOFF_MAX_S = 0.05, 5.0
+
+
+class Syncing(Protocol):
+    """What a round needs of a client."""
+
+    last_trouble: str | None
+
+    def has_lost_time(self) -> bool: ...
+    def hello(self) -> object: ...
+    def push_all(self) -> None: ...
+    def upload(self) -> UploadReport: ...
+    def pull(self) -> bool: ...
+    def outbox_len(self) -> int: ...
+
+
+def run(client: Syncing, tries: int, wait: Callable[[float], None], dice: Random, until_quiet: bool) -> bool:
+    """At most `tries` rounds; True when everything is over and the view complete. Raises Refused.
+
+    Full-jitter backoff while there is no answer; never before a Retry-After is over.
+    """
+    for attempt in range(tries):
+        pause_s = dice.uniform(0, min(BACKOFF_S * 2**attempt, BACKOFF_MAX_S))
+        try:
+            is_over, is_quiet = _round(client)
+            if is_over or not until_quiet:
+                return is_quiet
+        except Offline as fault:
+            client.last_trouble = str(fault)
+        except ServerBusy as busy:
+            client.last_trouble = str(busy)
+            pause_s = busy.retry_after_s + dice.uniform(0, max(busy.retry_after_s, BACKOFF_S))
+        if attempt + 1 < tries:
+            wait(pause_s)
+    return False
+
+
+def _round(client: Syncing) -> tuple[bool, bool]:
+    """(nothing more can be done now, nothing is left). A photo in trouble does not hold up the pull."""
+    if client.has_lost_time():
+        client.hello()  # P81: what was recorded since the reboot can then be dated
+    client.push_all()
+    trouble: ServerBusy | Refused | None = None
+    report = UploadReport(0, {})
+    try:
+        report = client.upload()
+    except (ServerBusy, Refused) as fault:
+        trouble = fault
+    while not client.pull():
+        continue
+    if trouble:
+        raise trouble
+    is_sent = client.outbox_len() == 0
+    return is_sent and report.waiting == len(report.refused), is_sent and not report.waiting
