@@ -16,9 +16,10 @@ from backend import database
 from backend.access import guard
 from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
+from backend.accounts import tokens
 from backend.config import Config, load
 from backend.console.views import console_bp
-from backend.database import snapshot
+from backend.database import snapshot, transaction
 from backend.errors import CODES, RETRYABLE, Problem
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
@@ -99,7 +100,12 @@ def _device() -> Actor | None:
         return None
     with snapshot() as session:
         device, user = accounts.device_of_token(session, token)
-        return sweeps.with_teams(session, user, device.id)
+        found = sweeps.with_teams(session, user, device.id)
+        is_unsettled = device.former_hash is not None and device.token_hash == tokens.digest(token)
+    if is_unsettled:
+        with transaction() as session:
+            tokens.settle(session, str(found.device_id))
+    return found
 
 
 def _person() -> Actor | None:

@@ -1,10 +1,17 @@
 """Shapes that the schemas of several rooms share. marshmallow only; no room is named here."""
 
+import re
 from typing import Any
 
 from marshmallow import fields, validate
 
-SHA256 = validate.Regexp(r"^[0-9a-f]{64}\Z")  # \Z: `$` would also take a line feed after it
+_SHA256 = re.compile(r"^[0-9a-f]{64}\Z")  # \Z: `$` would also take a line feed after it
+SHA256 = validate.Regexp(_SHA256)
+
+
+def is_sha256(text: str) -> bool:
+    """Whether a text is a SHA-256 as the project writes them: 64 hexadecimal digits, small letters."""
+    return _SHA256.match(text) is not None
 
 
 class Real(fields.Float):

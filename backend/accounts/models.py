@@ -25,7 +25,10 @@ class User(Scoped, Base):
 
 
 class Device(Scoped, Base):
-    """An installation that may sync for one person; its token is kept as SHA-256 only."""
+    """An installation that may sync for one person; its token is kept as SHA-256 only.
+
+    After an enrolment that was told again there are two: which of them the phone heard of is known when one is used.
+    """
 
     __tablename__ = "devices"
     __scope__ = PUBLIC
@@ -33,13 +36,14 @@ class Device(Scoped, Base):
     user_id: Mapped[str] = mapped_column(Key, index=True)
     install_id: Mapped[str] = mapped_column(String(80))
     token_hash: Mapped[str] = mapped_column(String(64), unique=True)
+    former_hash: Mapped[str | None] = mapped_column(String(64), unique=True)
     app: Mapped[str] = mapped_column(String(80))
     enrolled_at: Mapped[datetime] = mapped_column(UtcDateTime)
     is_revoked: Mapped[bool] = mapped_column(Boolean, default=False)
 
 
 class EnrolCode(Scoped, Base):
-    """A one-time code; whoever redeems it in time becomes a device of this user."""
+    """A one-time code; the installation that redeems it in time becomes a device of this user."""
 
     __tablename__ = "enrol_codes"
     __scope__ = PUBLIC
@@ -47,6 +51,7 @@ class EnrolCode(Scoped, Base):
     user_id: Mapped[str] = mapped_column(Key)
     expires_at: Mapped[datetime] = mapped_column(UtcDateTime)
     used_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    device_id: Mapped[str | None] = mapped_column(Key)
 
 
 class WebSession(Scoped, Base):

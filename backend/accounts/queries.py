@@ -51,7 +51,9 @@ def device_of_token(session: Session, token: str) -> tuple[Device, User]:
 
     Raises Problem unauthenticated or device_revoked.
     """
-    device = session.scalars(visible(Device, SYSTEM).where(Device.token_hash == digest(token))).first()
+    hashed = digest(token)
+    is_its = (Device.token_hash == hashed) | (Device.former_hash == hashed)
+    device = session.scalars(visible(Device, SYSTEM).where(is_its)).first()
     if device is None:
         raise Problem("unauthenticated")
     if device.is_revoked:

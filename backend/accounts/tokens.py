@@ -58,32 +58,37 @@ def make_code(session: Session, user_id: str, now: datetime) -> str:
 
 
 def redeem(session: Session, code: str, install_id: str, app: str, now: datetime) -> tuple[str, str, User]:
-    """Use a code up: (device id, token, user). Raises Problem code_unknown."""
-    where = (
-        EnrolCode.code_hash == digest(code.strip().upper()),
-        EnrolCode.used_at.is_(None),
-        EnrolCode.expires_at > now,
+    """Use a code up: (device id, token, user).
+
+    The same installation again within the code's life (its answer was lost) is told the same device with a fresh token.
+    The token before it stays good until the fresh one is used: a request may also have been doubled on its way.
+    Raises Problem code_unknown for a code that is unknown, over, or used by another installation.
+    """
+    where = (EnrolCode.code_hash == digest(code.strip().upper()), EnrolCode.expires_at > now)
+    found = session.scalars(visible(EnrolCode, SYSTEM).where(*where).with_for_update()).first()
+    user = (
+        found
+        and session.scalars(visible(User, SYSTEM).where(User.id == found.user_id, User.is_active)).first()
     )
-    used = session.execute(
-        update(EnrolCode).where(*where).values(used_at=now).returning(EnrolCode.user_id)
-    ).first()
-    if used is None:
+    if not found or not user:
         raise Problem("code_unknown")
-    user = session.scalars(visible(User, SYSTEM).where(User.id == used.user_id, User.is_active)).first()
-    if user is None:
-        raise Problem("code_unknown")
-    device_id, token = f"d-{secrets.token_hex(8)}", f"hy_dev_{secrets.token_urlsafe(32)}"
-    session.execute(
-        insert(Device).values(
-            id=device_id,
-            user_id=user.id,
-            install_id=install_id,
-            token_hash=digest(token),
-            app=app,
-            enrolled_at=now,
-        )
-    )
-    return device_id, token, user
+    token = f"hy_dev_{secrets.token_urlsafe(32)}"
+    if found.used_at is None:
+        found.used_at, found.device_id = now, f"d-{secrets.token_hex(8)}"
+        made = {"id": found.device_id, "user_id": user.id, "install_id": install_id, "enrolled_at": now}
+        session.execute(insert(Device).values(**made, token_hash=digest(token), app=app))
+    else:
+        same = (Device.id == found.device_id, Device.install_id == install_id, Device.is_revoked.is_(False))
+        device = session.scalars(visible(Device, SYSTEM).where(*same)).first()
+        if device is None:
+            raise Problem("code_unknown")
+        device.former_hash, device.token_hash, device.app = device.token_hash, digest(token), app
+    return str(found.device_id), token, user
+
+
+def settle(session: Session, device_id: str) -> None:
+    """The device has used its newest token: the one before it ends."""
+    session.execute(update(Device).where(Device.id == device_id).values(former_hash=None))
 
 
 def open_session(session: Session, user_id: str, now: datetime) -> tuple[str, str]:

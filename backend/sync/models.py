@@ -25,7 +25,7 @@ class Replica(Scoped, Base):
     outbox_len: Mapped[int] = mapped_column(Integer, default=0)
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_pull_clock: Mapped[int | None] = mapped_column(BigInteger)
-    __table_args__ = (UniqueConstraint("install_id", "nonce"),)
+    __table_args__ = (UniqueConstraint("user_id", "install_id", "nonce"),)
 
 
 class ReplicaStep(Base):
@@ -42,11 +42,13 @@ class ReplicaStep(Base):
 
 
 class UnreadablePush(Base):
-    """A push whose frame could not be read: kept for inspection, never thrown away."""
+    """A push whose frame could not be read: kept for inspection, never thrown away; sent again it is kept once (I20)."""
 
     __tablename__ = "unreadable_pushes"
     n: Mapped[int] = mapped_column(Integer, primary_key=True)
     device_id: Mapped[str | None] = mapped_column(Key)
     received_at: Mapped[datetime] = mapped_column(UtcDateTime)
     reason: Mapped[str] = mapped_column(String(200))
+    fp: Mapped[str] = mapped_column(String(64))
     body: Mapped[bytes] = mapped_column(LargeBinary)
+    __table_args__ = (UniqueConstraint("device_id", "fp"),)

@@ -30,6 +30,7 @@ from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.models import Upload
 from backend.photos.store import BLOCK, PhotoStore
+from backend.shapes import is_sha256
 from backend.sync.schemas import BlobsQuery
 
 uploads_bp = Blueprint("uploads", __name__, url_prefix="/sync/v1")
@@ -100,7 +101,7 @@ def photo(sha256: str) -> Response:
     if width not in ("320", "1280"):
         raise Invalid(errors=[{"pointer": "?w", "code": "invalid", "detail": "320 or 1280"}])
     with snapshot() as session:
-        is_seen = re.fullmatch(r"[0-9a-f]{64}", sha256) and photos.may_see(session, actor, sha256)
+        is_seen = is_sha256(sha256) and photos.may_see(session, actor, sha256)
     path = pipeline.store().derived(sha256) / f"{width}.jpg"
     if not is_seen or not path.exists():
         raise NotFound()
@@ -276,7 +277,7 @@ def _facts() -> dict[str, Any]:
     except (binascii.Error, UnicodeDecodeError) as fault:
         raise Problem("invalid", "Upload-Metadata is not base64 of UTF-8") from fault
     sha = read.get("sha256", "").lower()
-    if len(sha) != 64 or not set(sha) <= set("0123456789abcdef"):
+    if not is_sha256(sha):
         raise Problem("invalid", "Upload-Metadata needs sha256: 64 hexadecimal digits")
     if size > _config().max_photo_bytes:
         raise Problem("too_large", f"a photo has at most {_config().max_photo_bytes} bytes")

@@ -1,9 +1,11 @@
 """The device's HTTP doors: load → may they → do → dump. No decisions."""
 
+import hashlib
 import secrets
 from typing import Any
 
 from flask import Blueprint, current_app
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
 from backend import __version__, incoming
@@ -109,8 +111,17 @@ def _standing(session: Session, replica: Replica) -> dict[str, Any]:
 
 
 def _quarantine(device_id: str | None, raw: bytes, reason: str) -> None:
+    """P5: the server keeps the bytes aside; the same ones sent again are the same."""
+    row = {
+        "device_id": device_id,
+        "fp": hashlib.sha256(raw).hexdigest(),
+        "received_at": now_utc(),
+        "reason": reason[:200],
+        "body": raw,
+    }
     with transaction() as session:
-        session.add(UnreadablePush(device_id=device_id, received_at=now_utc(), reason=reason[:200], body=raw))
+        dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
+        session.execute(dialect.insert(UnreadablePush).values(row).on_conflict_do_nothing())
 
 
 def _config() -> Config:
