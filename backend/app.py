@@ -20,7 +20,7 @@ from backend.accounts import tokens
 from backend.config import Config, load
 from backend.console.views import console_bp
 from backend.database import snapshot, transaction
-from backend.errors import CODES, RETRYABLE, Problem
+from backend.errors import CODES, RETRYABLE, NotFound, Problem
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
 from backend.ops import views as ops_views
@@ -70,6 +70,7 @@ def create_app(config: Config | None = None) -> Flask:
         health_bp,
     ):
         app.register_blueprint(blueprint)
+    app.before_request(_refuse_nul)
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_finish)
     return app
@@ -118,6 +119,12 @@ def _person() -> Actor | None:
             return None
         g.csrf = found[1]
         return accounts.actor_of(found[0])
+
+
+def _refuse_nul() -> None:
+    """Nothing is named so, and PostgreSQL would not even look for it."""
+    if "\0" in request.path:
+        raise NotFound()
 
 
 # What the framework itself refuses → our code; whatever else it refuses is a bad request.

@@ -5,8 +5,8 @@ handler therefore hands its rows over (`add`, `change`) and they are written man
 transaction, or before anything is read or written through the session, so that nobody ever misses one. The savepoint of
 an op is opened as late: an op that only hands rows over needs none, its rows are taken back from the list.
 
-A row that breaks a constraint is found when its lot is written, and then nobody can say whose it was: the transaction
-is run again `eager`, every row at once, and the guilty op is told (`run`).
+A row that breaks a constraint, or holds a value that its column cannot, is found when its lot is written, and then nobody
+can say whose it was: the transaction is run again `eager`, every row at once, and the guilty op is told (`run`).
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from sqlalchemy import Table, event
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import ORMExecuteState, Session
 
 from backend.bulk import insert_many, update_many
@@ -180,10 +180,10 @@ def _undo(session: Session, waiting: _Waiting) -> None:
 
 
 def run(work: Callable[[Session], T]) -> T:
-    """`work` in a transaction; where a row breaks a constraint, once more with every row written at once."""
+    """`work` in a transaction; where a row does not fit its table, once more with every row written at once."""
     try:
         return _run(work, is_eager=False)
-    except IntegrityError:
+    except (IntegrityError, DataError):
         return _run(work, is_eager=True)
 
 

@@ -78,7 +78,15 @@ def _read_body(op: Framed) -> Framed:
         return op
     op.id = body["op"]
     op.fault = _members(op, body)
-    return op
+    return op if op.fault is None else _named_only(op, body)
+
+
+def _named_only(op: Framed, body: Mapping[str, Any]) -> Framed:
+    """P6: an op that cannot be judged keeps its name, its author, its txn and its body; what does not fit
+    reaches no column."""
+    actor, txn = (value if _is_id(value) else None for value in (body.get("actor"), body.get("txn")))
+    verb, fault = op.verb[:60], op.fault
+    return Framed(op.seq, op.prev, op.body, op.fp, op.id, verb, actor=actor or "", txn=txn, fault=fault)
 
 
 def _is_plain(text: str) -> bool:

@@ -83,12 +83,21 @@ def resolved(node: dict[str, Any]) -> dict[str, Any]:
     return node
 
 
+def _pattern(path: str, item: Mapping[str, Any]) -> re.Pattern[str]:
+    slashed = {p["name"] for p in map(resolved, item.get("parameters", ())) if p.get("x-slashes")}
+    parts = re.split(r"{(\w+)}", path)
+    made = [
+        re.escape(part) if n % 2 == 0 else f"(?P<{part}>{'.+' if part in slashed else '[^/]+'})"
+        for n, part in enumerate(parts)
+    ]
+    return re.compile("".join(made), re.DOTALL)
+
+
 def _operations() -> Iterator[Operation]:
     for path, item in DOCUMENT["paths"].items():
-        pattern = re.compile(re.sub(r"\\\{(\w+)\\\}", r"(?P<\1>.+)", re.escape(path)))
         for method in METHODS:
             if method in item:
-                yield Operation(item[method]["operationId"], method, path, item[method], pattern)
+                yield Operation(item[method]["operationId"], method, path, item[method], _pattern(path, item))
 
 
 OPERATIONS: dict[str, Operation] = {operation.id: operation for operation in _operations()}

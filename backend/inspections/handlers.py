@@ -18,6 +18,8 @@ from backend.photos.handlers import refer
 from backend.programmes import queries as programmes
 from backend.territory import queries as territory
 
+MAX_ID = 64  # of an inspection or a report
+
 
 def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`inspection.submit`: keep the checklist; each failed item becomes a finding.
@@ -25,6 +27,7 @@ def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     Refuses target_missing (no such site) and unknown_type (a template version not installed here, yet).
     """
     args = op.args
+    _check_id(op)
     codes = _codes(session, args["programme"], args["template_version"], actor)
     unknown = rules.unknown_codes(codes, args["answers"], args["remarks"], args["values"], args["photos"], args["on_the_spot"])
     if unknown:
@@ -55,6 +58,7 @@ def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 def report(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`problem.report`: one hazard seen without a checklist, at a site or only at a place."""
     args = op.args
+    _check_id(op)
     if args["item"] not in _codes(session, args["programme"], args["template_version"], actor):
         raise Invalid(errors=[{"pointer": "/item", "code": "unknown_item", "detail": "no such item"}])
     site = territory.site_path(session, args["site_id"]) if args["site_id"] else ""
@@ -84,6 +88,14 @@ def note_evidence(session: Session, data: Mapping[str, Any], actor: Actor, now: 
     if row is None or not row.team_id:
         return Effect()
     return Effect(changes=[Changed("inspection", data["ent_id"], row.ver, (f"team:{row.team_id}",))])
+
+
+def _check_id(op: OpLike) -> None:
+    """Whatever is made of it (findings, problems, rows of the feed) carries this id in its own."""
+    if not 1 <= len(op.ent_id) <= MAX_ID:
+        raise Invalid(
+            errors=[{"pointer": "/ent/id", "code": "invalid", "detail": f"1 to {MAX_ID} characters"}]
+        )
 
 
 def _codes(session: Session, programme: str, version: int, actor: Actor) -> frozenset[str]:

@@ -13,7 +13,7 @@ from typing import Any
 
 import structlog
 from marshmallow import ValidationError
-from sqlalchemy.exc import IntegrityError
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.orm import Session
 
 from backend import rows
@@ -217,10 +217,12 @@ def _refusal(session: Session, op: Op, fault: Exception) -> Outcome:
         return Outcome(op.id, "parked", fault.reason, fault.detail, seq=op.seq)
     if isinstance(fault, Problem):
         return Outcome(op.id, "parked", _park_reason(fault), _told(fault), seq=op.seq)
-    if isinstance(fault, IntegrityError):
+    if isinstance(fault, IntegrityError | DataError):
         if not rows.is_eager(session):
             raise fault  # whose row it is shows when the transaction is run again, row by row
-        return Outcome(op.id, "parked", "conflict", "another record has this id", seq=op.seq)
+        is_taken = isinstance(fault, IntegrityError)
+        said = ("conflict", "another record has this id") if is_taken else ("invalid", "a value that cannot be stored")
+        return Outcome(op.id, "parked", *said, seq=op.seq)
     if not _is_ours(fault):
         raise fault
     log.error("handler_error", op=op.id, verb=op.verb, exc_info=fault)
@@ -243,7 +245,7 @@ def _park_reason(problem: Problem) -> str:
 
 
 _DESK_CODES: Mapping[str, str] = {"forbidden": "forbidden", "invalid": "invalid", "op_id_reused": "op_id_reused",
-                                  "target_missing": "not_found", "handler_error": "internal"}  # fmt: skip
+                                  "target_missing": "not_found", "handler_error": "internal", "unknown_type": "invalid"}  # fmt: skip
 
 
 def _as_problem(outcome: Outcome) -> Problem:

@@ -35,7 +35,7 @@ def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Con
     """
     try:
         ops = frames(request.get("ops"))
-        replica_id, epoch = str(request["replica"]), request["epoch"]
+        replica_id, epoch = _name(request["replica"]), request["epoch"]
     except (BadFrame, KeyError, TypeError) as fault:
         raise Problem("bad_frame", str(fault)) from fault
     _check_limits(ops, config)
@@ -88,7 +88,7 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
         lock(session, {key for op in chunk for key in touched(op)})
         outcomes = _apply_chunk(session, chunk, head, actor, now)
         moved = {"next_seq": head.next_seq, "head": head.head}
-        said = {"last_seen_at": now, "outbox_len": outbox_len if isinstance(outbox_len, int) else 0}
+        said = {"last_seen_at": now, "outbox_len": _count(outbox_len)}
         rows.change(session, Replica, {"id": head.replica}, {**moved, **said})
         return stand | moved, outcomes
 
@@ -111,6 +111,18 @@ def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple
         code = "replica_forked" if replica is None else "replica_revoked"
         raise Problem(code, extra={"next_seq": 1, "head": "0" * 64})
     return server, Head(replica.id, replica.next_seq, replica.head)
+
+
+def _name(replica: Any) -> str:
+    if not isinstance(replica, str) or not 0 < len(replica) <= 64 or "\0" in replica:
+        raise BadFrame("replica is the name of a replica")
+    return replica
+
+
+def _count(outbox_len: Any) -> int:
+    """What the device says is waiting; a number that cannot be meant is none."""
+    is_count = isinstance(outbox_len, int) and not isinstance(outbox_len, bool) and 0 <= outbox_len < 2**31
+    return outbox_len if is_count else 0
 
 
 def _apply_chunk(

@@ -6,7 +6,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '20261124_c1'
-down_revision = '20261124_b1'
+down_revision = '20261124_d1'
 branch_labels = None
 depends_on = None
 

@@ -28,7 +28,9 @@ def test_a_code_makes_a_device_of_its_person(world: World) -> None:
     answer = enrol(world, world.code("inspector_a"), make.new_id(), app="huyuan 0.1", proto=1)
     assert answer.json["user"] == {"id": "u-inspector_a", "name": CAST["inspector_a"].name}
     assert (answer.json["next_seq"], answer.json["head"]) == (1, "0" * 64)
-    (device,) = world.look(select(Device.user_id, Device.app, Device.token_hash).where(Device.id == answer.json["device"]))
+    (device,) = world.look(
+        select(Device.user_id, Device.app, Device.token_hash).where(Device.id == answer.json["device"])
+    )
     assert (device.user_id, device.app) == ("u-inspector_a", "huyuan 0.1")
     assert answer.json["token"] not in device.token_hash, "kept as a hash alone"
 
@@ -45,7 +47,9 @@ def test_an_answer_that_was_lost_is_told_again_with_a_fresh_token_and_no_second_
     assert first.json["token"] != second.json["token"]
     assert len(world.look(select(Device.id).where(Device.install_id == install))) == 1
     assert len(world.look(select(Replica.id).where(Replica.install_id == install))) == 1
-    assert is_known(world, first.json["token"]), "the doubled request may have been the one that was not heard of"
+    assert is_known(world, first.json["token"]), (
+        "the doubled request may have been the one that was not heard of"
+    )
     assert is_known(world, second.json["token"])
     assert not is_known(world, first.json["token"]), "it ends when the fresh one is used"
 
