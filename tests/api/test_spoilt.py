@@ -4,6 +4,7 @@ The client of these tests holds each answer against the contract, and what was t
 """
 
 import json
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -20,7 +21,7 @@ from tests.contract import OPERATIONS
 JSON_DOORS = [o for o in OPERATIONS.values() if example_of(o) is not None]
 DEVICE_VERBS = {
     "inspection.submit": lambda world: make.inspection(
-        world.site(), ["A101"], task_id=None, team_id="ta", started_at="2026-11-23T08:00:00+08:00", ended_at=None, fix=make.fix(),
+        world.site(), answers={"A101": "fail"}, task_id=None, team_id="ta", started_at="2026-11-23T08:00:00+08:00", ended_at=None, fix=make.fix(),
         remarks={"A101": "积水"}, values={"A203": 1.5}, photos={"A101": ["0" * 64]}, on_the_spot=["A101"]),
     "problem.report": lambda world: make.report(world.site(), team_id="ta", fix=make.fix(), photos=["0" * 64]),
     "problem.act": lambda world: make.act("close", note="已复查", photos=["0" * 64]),
@@ -31,13 +32,13 @@ DESK_VERBS: dict[str, tuple[str, Any]] = {
     "post.hold": ("admin", lambda: {"person": "王某（示例）", "from_on": "2026-12-01"}),
     "pack.install": ("admin", lambda: {"body": {"programme": "x", "version": 1}}),
     "city.load": ("admin", lambda: dict.fromkeys(("id", "name_zh", "name_en", "code_system"), "x")
-                  | dict.fromkeys(("areas", "zones", "sites", "departments", "posts", "holdings"), [{"id": "x"}])),
+                  | dict.fromkeys(("areas", "zones", "sites", "departments", "posts", "holdings"), [])),
     "sweep.open": ("city", lambda: make.sweep(make.new_id()[-12:])),
     "task.excuse": ("zhangdian", lambda: {"note": "校舍停用"}),
     "problem.act": ("zhangdian", lambda: make.act("confirm", note="", photos=[])),
     "problem.assign": ("city", lambda: make.assign(note="改派")),
     "problem.place": ("city", lambda: {"problem_id": None, "finding_id": "x:A101", "lon": 118.06, "lat": 36.81, "crs": "wgs84"}),
-    "inspection.submit": ("inspector_a", lambda: make.inspection("ZB-370303-0020")),
+    "inspection.submit": ("inspector_a", lambda: make.inspection("ZB-370303-0020", answers={"A101": "pass"})),
     "problem.report": ("inspector_a", lambda: make.report("ZB-370303-0020", fix=make.fix())),
     "photo.attach": ("inspector_a", lambda: {"item": "", "photos": ["0" * 64]}),
 }  # fmt: skip
@@ -51,7 +52,9 @@ def text(body: Any) -> bytes:
 def test_a_spoilt_body_gets_an_answer_of_the_contract(world: World, operation: Any) -> None:
     phone, desk = world.any_phone("inspector_a"), world.desk("city")
     path = path_of(operation)
-    for what, body in spoilt(example_of(operation)):
+    good = example_of(operation)
+    good |= {"limit": 2} if "limit" in good else {}  # a whole page each time tells nothing more
+    for what, body in spoilt(good):
         data = {"data": text(body), "content_type": "application/json"}
         if path.startswith("/v1/"):
             answer = desk.post(path, **data)
@@ -64,7 +67,8 @@ def test_a_spoilt_body_gets_an_answer_of_the_contract(world: World, operation: A
 def test_spoilt_args_at_a_desk_get_an_answer_of_the_contract(world: World, verb: str) -> None:
     login, args = DESK_VERBS[verb]
     desk = world.desk(login)
-    for what, spoil in spoilt(args()):
+    every = 10 if verb == "city.load" else 1  # each one that fits is compared with a whole city
+    for what, spoil in islice(spoilt(args()), 0, None, every):
         op = {"verb": verb, "ent": {"t": "x", "id": make.new_id()}, "args": spoil}
         answer = desk.post("/v1/ops", data=text(op), content_type="application/json")
         assert answer.status_code < 500, f"{what}: {answer.text}"
@@ -78,9 +82,7 @@ def taken(world: World, phone: Any, bodies: dict[str, str]) -> dict[str, Any]:
         return dict(zip(bodies, answer.json["results"], strict=True))
     assert len(bodies) > 1, f"{next(iter(bodies))}: {answer.status_code} {answer.text}"
     names = list(bodies)
-    first, second = (
-        {n: bodies[n] for n in half} for half in (names[: len(names) // 2], names[len(names) // 2 :])
-    )
+    first, second = ({n: bodies[n] for n in half} for half in (names[: len(names) // 2], names[len(names) // 2 :]))
     return taken(world, phone, first) | taken(world, phone, second)
 
 
@@ -116,11 +118,7 @@ def test_a_spoilt_op_of_a_phone_is_kept_and_judged(world: World) -> None:
                                  blobs=[{"sha256": "0" * 64, "size": 1, "mime": "image/jpeg"}], deps=[], txn=None, urgent=False))  # fmt: skip
     bodies = {}
     for what, body in spoilt(whole):
-        fresh = (
-            {**body, "op": make.new_id()}
-            if isinstance(body, dict) and body.get("op") == whole["op"]
-            else body
-        )
+        fresh = {**body, "op": make.new_id()} if isinstance(body, dict) and body.get("op") == whole["op"] else body
         bodies[what] = json.dumps(fresh, ensure_ascii=True)
     keep_all(world, "inspector_a", bodies)
 
@@ -156,9 +154,7 @@ ODD = [
 ]
 
 
-@pytest.mark.parametrize(
-    "operation", [o for o in OPERATIONS.values() if o.path.count("{")], ids=lambda o: o.id
-)
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS.values() if o.path.count("{")], ids=lambda o: o.id)
 def test_an_odd_name_in_a_path_gets_an_answer_of_the_contract(world: World, operation: Any) -> None:
     (name,) = [p["name"] for p in operation.parameters if p["in"] == "path"]
     phone = world.any_phone("inspector_a")
@@ -167,9 +163,7 @@ def test_an_odd_name_in_a_path_gets_an_answer_of_the_contract(world: World, oper
         assert phone.ask(made.pop("method"), made.pop("path"), **made).status_code < 500, odd
 
 
-@pytest.mark.parametrize(
-    "operation", [o for o in OPERATIONS.values() if o.method == "get"], ids=lambda o: o.id
-)
+@pytest.mark.parametrize("operation", [o for o in OPERATIONS.values() if o.method == "get"], ids=lambda o: o.id)
 def test_an_odd_parameter_gets_an_answer_of_the_contract(world: World, operation: Any) -> None:
     desk = world.desk("city")
     for name in [p["name"] for p in operation.parameters if p["in"] == "query"] or ["nobody"]:
