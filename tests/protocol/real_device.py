@@ -1,0 +1,81 @@
+"""A device for the real server: the pure rules over a plain dict, ops of the field, a faulty line. No HTTP of its own."""
+
+import copy
+import json
+import uuid
+from typing import Any
+
+from sync_protocol import replica
+from sync_protocol.limits import MAX_UNACKED
+from tests.protocol.device import Device
+from tests.protocol.memory_server import Refusal
+from tests.protocol.real_server import RealServer
+
+ITEM = "A101"
+
+
+class RealDevice(Device):
+    """One installation of the person."""
+
+    def __init__(self, server: RealServer) -> None:
+        registered = server.register()
+        self.state = replica.fresh(registered["replica"], registered["epoch"])
+        self.sent: list[dict[str, Any]] = []
+
+    def record(self, verb: str, ent: tuple[str, str], args: dict[str, Any], key: str, **more: Any) -> str:
+        """One op; `key` is the row on which its effect will be seen."""
+        op = str(uuid.uuid4())
+        body = {"op": op, "verb": verb, "v": 1, "actor": "u-ins1", "ent": {"t": ent[0], "id": ent[1]}, "args": args,
+                "at": {"wall": "2026-11-24T08:00:00+08:00", "mono": 1, "boot": "b"}, **more}  # fmt: skip
+        replica.record(self.state, op, json.dumps(body, ensure_ascii=False), key)
+        return op
+
+    def inspect(self, site: str, failed: bool) -> str:
+        """A checklist of one answer; its own row is the inspection's."""
+        name = str(uuid.uuid4())
+        args = {"task_id": f"s1:{site}:campus-perimeter", "site_id": site, "programme": "campus-perimeter", "template_version": 1,
+                "team_id": "t1", "answers": {ITEM: "fail" if failed else "pass"}}  # fmt: skip
+        return self.record("inspection.submit", ("inspection", name), args, f"inspection:{name}")
+
+    def note(self, problem: str, text: str) -> str:
+        """Words on a problem, seen in its row's notes."""
+        return self.record("problem.note", ("problem", problem), {"text": text}, f"problem:{problem}")
+
+    def problems(self) -> list[str]:
+        """Ids of the problems on the device."""
+        return sorted(key.partition(":")[2] for key in self.state["base"] if key.startswith("problem:"))
+
+    def pull(self, server: Any, fault: str | None = None) -> bool:
+        """One page under `fault`: drop_request, lose_response (nothing is taken) or None; whether it was the last."""
+        if fault == "drop_request":
+            return False
+        request = {"replica": self.state["replica"], "cursor": self.state["cursor"],
+                   "resetting": replica.resetting(self.state), "unacked": replica.unacked(self.state, MAX_UNACKED)}  # fmt: skip
+        try:
+            page = server.pull(request)
+        except Refusal as refusal:
+            self._heal(server, refusal)
+            return False
+        if fault == "lose_response":
+            return False
+        if page["epoch"] != self.state["epoch"]:
+            self._heal(server, Refusal("epoch_changed"))
+            return False
+        return replica.take_page(self.state, copy.deepcopy(page))
+
+    def seen(self, kept: dict[str, Any]) -> int | None:
+        """How often an own op is visible now: in its row, and laid over it; None where its row is not on the device."""
+        kind, _, name = kept["ent"].partition(":")
+        row = self.state["base"].get(kept["ent"])
+        over = replica.overlay(self.state, kept["ent"]).count(kept["op"])
+        if row is None:
+            return None if over <= 1 else over
+        inside = 1 if kind == "inspection" else sum(n["op"] == kept["op"] for n in row["data"]["notes"])
+        return inside + over
+
+    def settle(self, server: Any) -> None:
+        """Push and pull without faults until nothing is left to do."""
+        for _ in range(80):
+            self.push(server, limit=50)
+            if self.pull(server) and not self.state["outbox"]:
+                return

@@ -1,0 +1,236 @@
+"""The real server as the machine sees it: the WSGI app over a real database, with a line that can fail and a disk that can be
+put back. Asserts nothing.
+
+A small city of three districts; one person with a team; every phone is a replica of theirs. Whatever is done at a desk goes
+through `submit`, whatever a phone does through HTTP.
+"""
+
+import json
+import shutil
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from flask import Flask
+from sqlalchemy import select
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM
+from backend.accounts import tokens
+from backend.app import create_app
+from backend.cli import setup
+from backend.config import Config
+from backend.database import clock, close_app, db, snapshot, transaction
+from backend.errors import Problem
+from backend.feed.log import meta
+from backend.feed.models import FeedHorizon, FeedRow
+from backend.ops import epochs, jobs
+from backend.ops.apply import now_utc, submit
+from backend.ops.work import JOBS
+from backend.packs import shipped_city
+from backend.territory.city_files import read_city
+from sync_protocol.client.answers import whole
+from tests.postgres import Cluster
+from tests.protocol.memory_server import Crashed, Refusal
+
+Message = dict[str, Any]
+DISTRICTS = ("370302", "370303", "370304")
+TEAM = "t1"
+PAGE_ROWS = 8  # small, so that pages split transactions
+
+
+def small_city() -> Message:
+    """args of `city.load`: three districts, one township and two schools each, all departments, no posts."""
+    body = read_city(shipped_city()).body()
+    townships = {d: next(a for a in body["areas"] if a["parent_id"] == d) for d in DISTRICTS}
+    areas = [a for a in body["areas"] if a["level"] == "city" or a["id"] in DISTRICTS] + list(townships.values())
+    sites = [
+        {**site, "township_id": townships[d]["id"], "area_path": f"370300/{d}/{townships[d]['id']}/{site['id']}"}
+        for d in DISTRICTS
+        for site in [s for s in body["sites"] if s["district_id"] == d and s["kind"] == "school"][:2]
+    ]
+    return {**body, "areas": areas, "sites": sites, "zones": [], "posts": [], "holdings": []}
+
+
+class RealServer:
+    """One server with its history. `reset` begins a new one."""
+
+    def __init__(self, folder: Path, cluster: Cluster | None = None) -> None:
+        self._folder, self._cluster, self._count = folder, cluster, 0
+        url = f"sqlite:///{folder / 'huyuan.db'}" if cluster is None else cluster.database("machine")
+        self.config = Config(data=folder, database_url=url, secret_key="for-tests-only", worker="off", log_level="CRITICAL")
+        setup.migrate(self.config)
+        self.app: Flask = create_app(self.config)
+        with self.app.app_context():
+            self._settle()
+        self._keep("pristine")
+        self.http = self.app.test_client()
+
+    def _settle(self) -> None:
+        city = small_city()
+        submit("city.load", city, SYSTEM, ent=("city", city["id"]))
+        setup.install_packs()
+        setup.add_user("ins1", "排查员（示例）", "inspector", "", None, None)
+        team = {"id": TEAM, "name": "一组（示例）", "areas": [DISTRICTS[0]], "members": ["u-ins1"]}
+        plan = {"title": "演练", "programmes": ["campus-perimeter"], "teams": [team]}
+        submit("sweep.open", plan, SYSTEM, ent=("sweep", "s1"))
+        with transaction() as session:
+            code = tokens.make_code(session, "u-ins1", now_utc())
+        answer = self.app.test_client().post("/sync/v1/enrol", json={"code": code, "install_id": "machine"})
+        self.token = answer.json["token"]
+
+    def close(self) -> None:
+        """Let go of everything."""
+        close_app(self.app)
+
+    def reset(self) -> None:
+        """The history begins anew."""
+        self._put_back("pristine")
+        self.backup()
+
+    # ---- the disk
+
+    def _keep(self, name: str) -> None:
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+        if self._cluster is None:
+            with self.app.app_context(), db.engine.connect() as line:
+                line.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+            with self.app.app_context():
+                db.engine.dispose()
+            shutil.copyfile(self._folder / "huyuan.db", self._folder / f"{name}.kept")
+            return
+        self._cluster.drop(name)
+        self._cluster.database(name, "machine")
+
+    def _put_back(self, name: str) -> None:
+        with self.app.app_context():
+            db.session.remove()
+            db.engine.dispose()
+        if self._cluster is None:
+            for tail in ("-wal", "-shm"):
+                (self._folder / f"huyuan.db{tail}").unlink(missing_ok=True)
+            shutil.copyfile(self._folder / f"{name}.kept", self._folder / "huyuan.db")
+            return
+        self._cluster.drop("machine")
+        self._cluster.database("machine", name)
+
+    def backup(self) -> None:
+        """A verified backup of what is committed now; devices may let go of what is in it (P22)."""
+        with self.app.app_context(), transaction() as session:
+            server = meta(session, SYSTEM)
+            server.durable_clock = clock(session)
+        self._keep("backup")
+
+    def restore(self) -> None:
+        """The server goes back in time, and says so: a new epoch (P21)."""
+        self._put_back("backup")
+        with self.app.app_context():
+            epochs.begin("restored", {}, now_utc(), lambda _: True)
+
+    def compact(self) -> None:
+        """Forget every removal; the horizons move in the same transaction (P17)."""
+        with self.app.app_context(), transaction() as session:
+            compact(session)
+
+    @property
+    def is_sqlite(self) -> bool:
+        """Whether a history costs a file or a database."""
+        return self._cluster is None
+
+    # ---- the line
+
+    def _post(self, path: str, body: Message) -> Message:
+        answer = self.http.post(f"/sync/v1/{path}", json=body, headers={"Authorization": f"Bearer {self.token}"})
+        said: Message = json.loads(answer.data)
+        if answer.status_code >= 400:
+            raise Refusal(said["code"], **{k: said[k] for k in ("epoch", "next_seq", "head") if k in said})
+        return said
+
+    def register(self) -> Message:
+        """POST /replicas."""
+        return self._post("replicas", {"install_id": uuid.uuid4().hex, "nonce": uuid.uuid4().hex})
+
+    def push(self, request: Message, crash: bool = False) -> Message:
+        """POST /push. With `crash` the server dies before its first commit: raises Crashed."""
+        with dying() if crash else alive():
+            return self._post("push", {"proto": 1, "outbox_len": 0, **request})
+
+    def pull(self, request: Message) -> Message:
+        """POST /pull, its tables unpacked."""
+        return whole(self._post("pull", {"proto": 1, "schema": 2, "limit": PAGE_ROWS, **request}))
+
+    # ---- the desk
+
+    def desk(self, verb: str, ent: tuple[str, str], args: Message) -> str | None:
+        """One op of the city's office; its id, or None where it is refused."""
+        with self.app.app_context():
+            try:
+                return submit(verb, args, SYSTEM, ent=ent).op_id
+            except Problem:
+                return None
+
+    def scope(self, district: str, is_on: bool) -> None:
+        """The team gains or loses a district (it always keeps one)."""
+        with self.app.app_context(), snapshot() as session:
+            from backend.sweeps import queries as sweeps
+
+            team = sweeps.team(session, SYSTEM, TEAM)
+            assert team is not None
+            areas = set(team.areas)
+        wanted = areas | {district} if is_on else areas - {district}
+        if wanted and wanted != areas:
+            self.desk("team.change", ("team", TEAM), {"areas": sorted(wanted)})
+
+    def work(self) -> None:
+        """All jobs that are due (retries after a grant, releases …)."""
+        with self.app.app_context():
+            while jobs.run_one(JOBS, now_utc()):
+                continue
+
+    def look(self, read: Callable[[Session], Any]) -> Any:
+        """What `read` finds in one snapshot."""
+        with self.app.app_context(), snapshot() as session:
+            return read(session)
+
+
+def compact(session: Session) -> None:
+    """Every removal is forgotten, whatever its age."""
+    gone = session.scalars(select(FeedRow).where(FeedRow.is_member.is_(False))).all()
+    newest: dict[str, int] = {}
+    for row in gone:
+        newest[row.bucket] = max(newest.get(row.bucket, 0), row.clock + 1)
+        session.delete(row)
+    for bucket, at in newest.items():
+        known = session.get(FeedHorizon, bucket)
+        session.merge(FeedHorizon(bucket=bucket, clock=max(at, known.clock if known else 0)))
+
+
+class Death(BaseException):
+    """Not an Exception: nothing in a server that has died handles anything."""
+
+
+@contextmanager
+def dying() -> Iterator[None]:
+    """The process ends at its next commit."""
+    kept = Session.commit
+
+    def die(self: Session) -> None:
+        raise Death
+
+    Session.commit = die  # type: ignore[method-assign]
+    try:
+        yield
+    except Death as death:
+        raise Crashed from death
+    finally:
+        Session.commit = kept  # type: ignore[method-assign]
+
+
+@contextmanager
+def alive() -> Iterator[None]:
+    """Nothing happens."""
+    yield
