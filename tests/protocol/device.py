@@ -7,7 +7,7 @@ transaction.
 
 import copy
 import json
-from typing import Any
+from typing import Any, Self
 
 from sync_protocol import replica
 from sync_protocol.limits import MAX_UNACKED
@@ -24,9 +24,9 @@ class Device:
         self.state = replica.fresh(registered["replica"], registered["epoch"])
         self.sent: list[dict[str, Any]] = []
 
-    def clone(self) -> "Device":
+    def clone(self) -> Self:
         """The same database on a second phone."""
-        twin = object.__new__(Device)
+        twin = object.__new__(type(self))
         twin.state, twin.sent = copy.deepcopy(self.state), []
         return twin
 
