@@ -12,7 +12,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from random import Random
 
-from tests.faults.shaper import Thin
 from tests.faults.wire import Broken, Message, drop, read_answer, read_request
 
 TIMEOUT_S = 30.0
@@ -74,14 +73,8 @@ class Script:
 class Proxy:
     """Listens at `url`; every exchange goes to 127.0.0.1:`upstream` under the fault that `choose` names."""
 
-    def __init__(self, upstream: int, choose: Choose | None = None, thin: Thin | None = None,
-                 hole_s: float = 3.0) -> None:  # fmt: skip
-        self.upstream, self.choose, self._thin, self._hole_s = (
-            upstream,
-            choose or (lambda request: PASS),
-            thin,
-            hole_s,
-        )
+    def __init__(self, upstream: int, choose: Choose | None = None, hole_s: float = 3.0) -> None:
+        self.upstream, self.choose, self._hole_s = upstream, choose or (lambda request: PASS), hole_s
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=MAX_LINES)
         self.port = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -136,8 +129,6 @@ class Proxy:
         with self._lock:
             self._lines.add(line)
         try:
-            if self._thin:
-                self._thin.connect()
             with line.makefile("rb") as reader:
                 while (request := read_request(reader)) is not None and self._exchange(line, request):
                     continue
@@ -173,8 +164,6 @@ class Proxy:
 
     def _ask(self, request: Message) -> Message:
         """The real exchange, over a connection of its own."""
-        if self._thin:
-            self._thin.send(len(request.data))
         with socket.create_connection(("127.0.0.1", self.upstream), TIMEOUT_S) as server:
             server.sendall(request.data)
             with server.makefile("rb") as reader:
@@ -184,15 +173,9 @@ class Proxy:
                     raise OSError("the server hung up") from cut
         return answer
 
-    def _tell(self, line: socket.socket, data: bytes) -> None:
-        if self._thin:
-            self._thin.receive(line, data)
-        else:
-            line.sendall(data)
-
     def _pass(self, line: socket.socket, request: Message, _: float) -> bool:
         answer = self._ask(request)
-        self._tell(line, answer.data)
+        line.sendall(answer.data)
         return not answer.closes
 
     def _lose_request(self, line: socket.socket, request: Message, _: float) -> bool:

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 from tests.faults.proxy import PASS, Dice, Fault, Proxy, Script
-from tests.faults.shaper import Thin
+from tests.faults.shaper import ThinLine
 from tests.faults.wire import Message
 
 ANSWER = b"answer " * 200
@@ -168,19 +168,24 @@ def test_the_die_falls_the_same_with_the_same_seed_and_spares_what_is_spared() -
     )
 
 
-def test_a_thin_line_counts_its_own_seconds_and_lets_them_pass_as_fast_as_it_is_told(
-    upstream: Upstream,
-) -> None:
-    thin = Thin(1, bytes_per_s=1000, rtt_s=1.0, loss=0.0, speed=1000)
-    with Proxy(upstream.server_port, thin=thin) as proxy:
+def test_a_thin_line_takes_the_time_of_its_bytes_and_of_its_round_trips_both_ways(upstream: Upstream) -> None:
+    with ThinLine(upstream.server_port, 1, bytes_per_s=2000, rtt_s=1.0, loss=0.0, speed=10) as thin:
         started = time.monotonic()
-        assert post(proxy, size=1000) == ANSWER
-        took = time.monotonic() - started
-    size = thin.sent_bytes + thin.received_bytes
-    assert thin.line_s == pytest.approx(2.0 + size / 1000) and took < thin.line_s / 2
-    lossy = Thin(1, loss=0.5, speed=1e9)
-    lossy.send(100 * 1400)
-    assert lossy.lost > 50 and lossy.line_s > 100 * 1400 / 3750 + lossy.lost
+        line = http.client.HTTPConnection("127.0.0.1", int(thin.url.rpartition(":")[2]), timeout=5)
+        assert post(thin, size=4000, line=line) == ANSWER  # type: ignore[arg-type]
+        took_s = (time.monotonic() - started) * 10
+        line.close()
+    flowed_s = (thin.up_bytes + thin.down_bytes) / 2000
+    assert thin.up_bytes > 4000 and thin.down_bytes > len(ANSWER) and thin.lost == 0
+    assert flowed_s + 1.5 < took_s < flowed_s + 8
+
+
+def test_a_lossy_line_brings_every_byte_in_order_and_takes_longer(upstream: Upstream) -> None:
+    with ThinLine(upstream.server_port, 1, loss=0.3, speed=200) as thin:
+        line = http.client.HTTPConnection("127.0.0.1", int(thin.url.rpartition(":")[2]), timeout=5)
+        assert post(thin, size=30_000, line=line) == ANSWER  # type: ignore[arg-type]
+        line.close()
+    assert thin.lost >= 3 and upstream.got == [("POST", "/x", 30_000)]
 
 
 def test_a_proxy_whose_server_is_gone_hangs_up_and_ends(upstream: Upstream) -> None:
