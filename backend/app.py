@@ -8,11 +8,10 @@ import orjson
 import structlog
 from flask import Flask, Response, g, request
 from flask.json.provider import JSONProvider
-from sqlalchemy.exc import DataError, InterfaceError, OperationalError
-from sqlalchemy.exc import TimeoutError as PoolTimeout
+from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
-from backend import database
+from backend import database, faults
 from backend.access import guard
 from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
@@ -32,6 +31,7 @@ from backend.sweeps import queries as sweeps
 from backend.sync import packing
 from backend.sync.uploads import uploads_bp
 from backend.sync.views import sync_bp
+from backend.trouble import problem_of
 
 COOKIE = "huyuan_session"
 log = structlog.get_logger(__name__)
@@ -52,6 +52,7 @@ def create_app(config: Config | None = None) -> Flask:
     """The server as a WSGI application; one per process (tests make many)."""
     settings = config or load()
     _logs(settings.log_level)
+    faults.arm(settings.fault, is_production=settings.secure_cookies)
     app = Flask("backend", static_folder=None)
     app.json = _Json(app)
     app.url_map.merge_slashes = False  # a doubled slash is another path, not a redirect that loses a body
@@ -149,9 +150,9 @@ def _answer_error(fault: Exception) -> Response:
         return render(
             Problem("invalid", "a value that cannot be stored: too large, too long or of no known form")
         )
-    if isinstance(fault, OperationalError | InterfaceError | PoolTimeout):
+    if (passing := problem_of(fault)) is not None:
         log.warning("database_trouble", path=request.path, error=repr(fault)[:200])
-        return render(Problem("overloaded", "the database is busy", retry_after_s=3))
+        return render(passing)
     log.exception("unhandled", path=request.path)
     return render(Problem("internal"))
 

@@ -37,6 +37,8 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "HUYUAN_MAX_INFLATED_BYTES": ("1048576", "bytes of one push after inflating"),
     "HUYUAN_MAX_OP_BYTES": ("65536", "bytes of one op's body"),
     "HUYUAN_MAX_PHOTO_BYTES": ("33554432", "bytes of one photo"),
+    "HUYUAN_DRAIN_S": ("0", "seconds from SIGTERM, when /readyz becomes 503, to the end of taking new requests"),
+    "HUYUAN_FAULT": ("", "for tests of crashes only: point:n, see backend/faults.py; refused with secure cookies"),
     "HUYUAN_MIN_FREE_BYTES": ("268435456", "uploads are refused (507) below this much free disk"),
 }
 
@@ -59,6 +61,8 @@ class Config:
     max_photo_bytes: int = 33_554_432
     min_free_bytes: int = 268_435_456
     former_secrets: tuple[str, ...] = ()
+    drain_s: float = 0.0
+    fault: str = ""
 
     @property
     def photos(self) -> Path:
@@ -104,6 +108,8 @@ def load() -> Config:
         max_inflated_bytes=env.int("HUYUAN_MAX_INFLATED_BYTES", 1_048_576),
         max_op_bytes=env.int("HUYUAN_MAX_OP_BYTES", 65_536),
         max_photo_bytes=env.int("HUYUAN_MAX_PHOTO_BYTES", 33_554_432),
+        drain_s=env.float("HUYUAN_DRAIN_S", 0.0),
+        fault=env.str("HUYUAN_FAULT", ""),
         min_free_bytes=env.int("HUYUAN_MIN_FREE_BYTES", 268_435_456),
         former_secrets=tuple(filter(None, env.str("HUYUAN_FORMER_SECRET_KEYS", "").split(","))),
     )

@@ -7,8 +7,6 @@ inside the gate. On PostgreSQL it is a READ COMMITTED transaction. In both, the 
 the order of its values is the order of commits, and whoever sees a value sees every transaction up to it (rule D4).
 """
 
-import fcntl
-import threading
 import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
@@ -25,7 +23,12 @@ from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
 
 from backend.config import Config
+from backend.faults import passing
+from backend.gate import WriteGate
+from backend.trouble import problem_of
 
+BUSY_MS = 3000  # how long a statement waits for a stranger's lock on SQLite; the gate's own waiting comes first
+LOCK_MS = 8000  # and on PostgreSQL
 WAL_CHECKPOINT_BYTES = 8 * 1024 * 1024  # past this the log is folded back, by whoever holds the gate
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -85,40 +88,6 @@ class CommitClock(Base):
     v: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
-class WriteGate:
-    """One writer at a time, over threads (a lock) and processes (flock on a file beside the database)."""
-
-    def __init__(self, database: Path | None) -> None:
-        self._lock = threading.Lock()
-        self._path = database
-        self._file = open(f"{database}.lock", "ab") if database else None  # noqa: SIM115 - lives as long as the app
-
-    @property
-    def is_needed(self) -> bool:
-        return self._file is not None
-
-    @contextmanager
-    def hold(self) -> Iterator[None]:
-        if self._file is None:
-            yield
-            return
-        with self._lock:
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            try:
-                yield
-            finally:
-                fcntl.flock(self._file, fcntl.LOCK_UN)
-
-    def close(self) -> None:
-        """Let go of the lock file."""
-        if self._file is not None:
-            self._file.close()
-
-    def wal_bytes(self) -> int:
-        wal = Path(f"{self._path}-wal")
-        return wal.stat().st_size if self._path and wal.exists() else 0
-
-
 def init_app(app: Flask, config: Config) -> None:
     """Bind the database to the app: engine options, SQLite pragmas, the write gate."""
     url = make_url(config.database_url)
@@ -133,6 +102,7 @@ def init_app(app: Flask, config: Config) -> None:
         options["connect_args"] = {"timeout": 10, "check_same_thread": False}
     else:
         options["pool_pre_ping"] = True
+        options["connect_args"] = {"connect_timeout": 5, "tcp_user_timeout": 10_000}
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
@@ -140,8 +110,7 @@ def init_app(app: Flask, config: Config) -> None:
         Path(url.database) if config.is_sqlite and url.database else None
     )
     with app.app_context():
-        if config.is_sqlite:
-            prepare_sqlite(db.engine)
+        (prepare_sqlite if config.is_sqlite else prepare_postgres)(db.engine)
 
 
 def close_app(app: Flask) -> None:
@@ -160,7 +129,7 @@ def prepare_sqlite(engine: Engine) -> None:
     def _connect(raw: Any, _record: Any) -> None:
         raw.isolation_level = None
         for pragma in (
-            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000",
+            "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}",
             "wal_autocheckpoint=0", "trusted_schema=OFF", "temp_store=MEMORY", "cache_size=-32000",
         ):  # fmt: skip
             raw.execute(f"PRAGMA {pragma}")
@@ -169,6 +138,19 @@ def prepare_sqlite(engine: Engine) -> None:
     def _begin(connection: Connection) -> None:
         is_write = connection.get_execution_options().get("huyuan_write", False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if is_write else "BEGIN")
+
+
+def prepare_postgres(engine: Engine) -> None:
+    """No connection waits for a lock longer than a request may, and none acknowledges before its commit is on disk."""
+
+    @event.listens_for(engine, "connect")
+    def _connect(raw: Any, _record: Any) -> None:
+        raw.autocommit = True
+        raw.execute(f"SET lock_timeout = {LOCK_MS}")
+        raw.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        raw.autocommit = False
 
 
 def gate() -> WriteGate:
@@ -196,18 +178,35 @@ def transaction() -> Iterator[Session]:
             session.flush()
             for close in list(session.info.get("closers", {}).values()):
                 close(session)
+            passing("commit.before")
             session.commit()
-        except BaseException:
+            passing("commit.after")
+            held.is_failing = False
+        except BaseException as fault:
+            held.is_failing = held.is_failing or problem_of(fault) is not None
             session.rollback()
             raise
         finally:
             session.info.clear()
             session.close()
         if held.is_needed and held.wal_bytes() > WAL_CHECKPOINT_BYTES:
-            with db.engine.connect() as connection:
-                raw = connection.connection.dbapi_connection
-                assert raw is not None
-                raw.execute("PRAGMA wal_checkpoint(PASSIVE)")
+            fold_back("PASSIVE")
+
+
+def fold_back(how: str) -> None:
+    """Fold SQLite's log back into the database (`how`: PASSIVE or TRUNCATE). Call while the gate is held."""
+    passing("checkpoint.before")
+    with db.engine.connect() as connection:
+        raw = connection.connection.dbapi_connection
+        assert raw is not None
+        raw.execute(f"PRAGMA wal_checkpoint({how})")
+    passing("checkpoint.after")
+
+
+def probe() -> None:
+    """Write something that changes nothing, durably. Raises whatever a change would raise."""
+    with transaction() as session:
+        session.execute(update(CommitClock).values(v=CommitClock.v))
 
 
 @contextmanager

@@ -47,6 +47,7 @@ CODES: Mapping[str, tuple[int, str, str]] = {
     "checksum_mismatch": (460, "照片校验不一致", "The bytes do not match their checksum"),
     "internal": (500, "服务器内部错误", "Internal error"),
     "overloaded": (503, "服务繁忙，请稍后再试", "Busy; try again later"),
+    "not_ready": (503, "服务尚未就绪", "Not ready to serve"),
     "storage_full": (507, "存储空间不足", "Storage is full"),
 }
 # The same request may succeed later, or after what its code asks for (sync_protocol/problems.py says the same of the wire's).

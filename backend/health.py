@@ -7,9 +7,11 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend import __version__
 from backend.access.scope import SYSTEM
-from backend.database import snapshot
+from backend.database import gate, probe, snapshot
 from backend.errors import Problem
 from backend.feed.log import meta
+from backend.gate import GateBusy
+from backend.trouble import problem_of
 
 health_bp = Blueprint("health", __name__)
 
@@ -21,15 +23,25 @@ def healthz() -> dict[str, Any]:
 
 @health_bp.get("/readyz")
 def readyz() -> dict[str, Any]:
+    """Whether requests should be sent here: not while draining, nor without a database that takes changes, or disk."""
+    if current_app.extensions.get("draining"):
+        raise _not_ready("draining")
     try:
+        if gate().is_failing:
+            probe()
         with snapshot() as session:
             epoch = meta(session, SYSTEM).epoch
-    except SQLAlchemyError as fault:
-        raise Problem("overloaded", "the database does not answer", retry_after_s=5) from fault
+    except (SQLAlchemyError, GateBusy) as fault:
+        passing = problem_of(fault)
+        raise _not_ready(passing.code if passing else "database") from fault
     free = current_app.extensions["photo_store"].free_bytes()
     if free < current_app.extensions["config"].min_free_bytes:
-        raise Problem("storage_full", retry_after_s=600)
+        raise _not_ready("storage_full")
     return {"status": "ready", "epoch": epoch, "free_bytes": free}
+
+
+def _not_ready(reason: str) -> Problem:
+    return Problem("not_ready", reason, extra={"reason": reason}, retry_after_s=5)
 
 
 @health_bp.get("/version")

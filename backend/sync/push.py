@@ -7,7 +7,6 @@ from typing import Any
 
 import structlog
 from sqlalchemy import insert
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from backend import rows
@@ -15,6 +14,7 @@ from backend.access.scope import SYSTEM, Actor
 from backend.config import Config
 from backend.database import lock
 from backend.errors import Problem
+from backend.faults import passing
 from backend.feed.log import meta
 from backend.ops.apply import apply, prepare
 from backend.ops.custody import known_outcomes
@@ -46,11 +46,13 @@ def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Con
     for chunk in _chunks(ops) or [[]]:
         try:
             _take_chunk(chunk, replica_id, epoch, actor, now, request.get("outbox_len", 0), answer)
-        except DBAPIError as trouble:
-            log.warning("push_stopped", error=repr(trouble.orig)[:200])
-            if not answer["results"]:
-                raise Problem("overloaded", "the database is busy", retry_after_s=3) from trouble
-            answer["stopped"] = {"at_seq": chunk[0].seq, "reason": "busy", "retry_after": 3}
+        except Exception as trouble:
+            told = problem_of(trouble)
+            if told is None or not answer["results"]:
+                raise
+            log.warning("push_stopped", error=repr(trouble)[:200])
+            stopped = {"at_seq": chunk[0].seq, "reason": "busy", "retry_after": told.retry_after_s}
+            answer["stopped"] = stopped
             break
     return answer
 
@@ -84,6 +86,7 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
                 answer: dict[str, Any]) -> None:  # fmt: skip
     def work(session: Session) -> tuple[dict[str, Any], list[Outcome]]:
         server, head = _stand(session, replica_id, epoch, actor)
+        passing("push.begun")
         stand = {"epoch": server.epoch, "durable_seq": server.durable_clock}
         lock(session, {key for op in chunk for key in touched(op)})
         outcomes = _apply_chunk(session, chunk, head, actor, now)

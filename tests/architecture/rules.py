@@ -9,8 +9,8 @@ from pathlib import Path
 STAIRCASE = (
     ("sync_protocol",),
     (
-        "errors", "config", "effects", "workdays", "geometry", "imaging", "database", "bulk", "rows", "packs",
-        "shapes", "incoming",
+        "errors", "config", "effects", "workdays", "geometry", "imaging", "faults", "gate", "trouble", "database",
+        "bulk", "rows", "packs", "shapes", "incoming",
     ),
     ("access",),
     ("journal", "feed"),
@@ -20,7 +20,7 @@ STAIRCASE = (
     ("ledgers",), ("exports",),
     ("sync", "console", "health"),
     ("backups",),
-    ("app", "cli", "wsgi", "__main__"),
+    ("app", "cli", "serving", "wsgi", "__main__"),
 )  # fmt: skip
 STEP = {name: n for n, names in enumerate(STAIRCASE) for name in names}
 READ = re.compile(r"(\w+\.)*select|(s|session)\.query")  # what a call of SQLAlchemy that reads looks like

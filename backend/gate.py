@@ -1,0 +1,100 @@
+"""The write gate: one writer at a time on SQLite, in the order of their coming, and nobody waits for ever.
+
+Theory. SQLite's own waiting is a lottery: with sixteen writers the unlucky one waits a hundred times as long as the
+median. So threads queue here, first come first served, and processes meet at a lock on a file beside the database.
+A writer that has not got through after `WAIT_S` is told so (`GateBusy`, a 503 with Retry-After): its phone comes
+again, and no thread of the server is held by a stranger's lock. Never a decision about what is written.
+"""
+
+import fcntl
+import threading
+import time
+from collections import deque
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+WAIT_S = 8.0  # with SQLite's own 3 s (busy_timeout) less than the 12 s that a request may wait for the database
+POLL_S = 0.005  # flock has no time-out of its own; another process is the exception
+
+
+class GateBusy(Exception):
+    """The gate did not open in time."""
+
+
+class WriteGate:
+    """First in, first out over the threads of this process; over processes by flock. Open to all without a database."""
+
+    def __init__(self, database: Path | None, wait_s: float = WAIT_S) -> None:
+        self._path, self._wait_s = database, wait_s
+        self._file = open(f"{database}.lock", "ab") if database else None  # noqa: SIM115 - lives as long as the app
+        self._mutex = threading.Lock()  # held for a few instructions, never while waiting
+        self._is_held = False
+        self._queue: deque[threading.Lock] = deque()
+        self.is_failing = False  # the last change that was tried failed by trouble of the database
+
+    @property
+    def is_needed(self) -> bool:
+        """Whether there is a gate at all (SQLite)."""
+        return self._file is not None
+
+    @contextmanager
+    def hold(self) -> Iterator[None]:
+        """Pass the gate. Raises GateBusy after `wait_s` seconds."""
+        if self._file is None:
+            yield
+            return
+        until = time.monotonic() + self._wait_s
+        self._enter(until)
+        try:
+            self._meet_processes(until)
+            try:
+                yield
+            finally:
+                fcntl.flock(self._file, fcntl.LOCK_UN)
+        finally:
+            self._leave()
+
+    def close(self) -> None:
+        """Let go of the lock file."""
+        if self._file is not None:
+            self._file.close()
+
+    def wal_bytes(self) -> int:
+        """Bytes of the write-ahead log that are not folded back yet."""
+        wal = Path(f"{self._path}-wal")
+        return wal.stat().st_size if self._path and wal.exists() else 0
+
+    def _enter(self, until: float) -> None:
+        with self._mutex:
+            if not self._is_held:
+                self._is_held = True
+                return
+            ticket = threading.Lock()
+            ticket.acquire()
+            self._queue.append(ticket)
+        if ticket.acquire(timeout=max(0.0, until - time.monotonic())):
+            return
+        with self._mutex:
+            if ticket in self._queue:
+                self._queue.remove(ticket)
+                raise GateBusy("other writers are still at it")
+        # handed over in the very moment of giving up: it is ours
+
+    def _leave(self) -> None:
+        with self._mutex:
+            if self._queue:
+                self._queue.popleft().release()  # handed over, never up for grabs
+            else:
+                self._is_held = False
+
+    def _meet_processes(self, until: float) -> None:
+        assert self._file is not None
+        while True:
+            try:
+                fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError:
+                if time.monotonic() > until:
+                    raise GateBusy("another process is writing") from None
+            time.sleep(POLL_S)
