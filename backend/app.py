@@ -2,6 +2,7 @@
 
 import logging
 import sys
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -26,14 +27,16 @@ from backend.ops import views as ops_views
 from backend.ops.apply import now_utc
 from backend.ops.jobs import Worker
 from backend.ops.work import JOBS, PERIODIC
+from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.sweeps import queries as sweeps
 from backend.sync import packing
-from backend.sync.uploads import uploads_bp
+from backend.sync.uploads import finish_whole, uploads_bp
 from backend.sync.views import sync_bp
 from backend.trouble import problem_of
 
 COOKIE = "huyuan_session"
+TIDY_EVERY_S = 3600.0
 log = structlog.get_logger(__name__)
 _PACKED_KINDS = ("application/json", "application/geo+json")
 _JSON_KINDS = (*_PACKED_KINDS, "application/problem+json")
@@ -81,9 +84,17 @@ def start_worker(app: Flask) -> Worker | None:
     """The background worker inside the server, unless HUYUAN_WORKER says otherwise."""
     if app.extensions["config"].worker != "thread":
         return None
-    worker = Worker(app, JOBS, now_utc, PERIODIC)
+    worker = Worker(app, JOBS, now_utc, (*PERIODIC, (TIDY_EVERY_S, _tidy)))
+    app.extensions["worker"] = worker
     worker.start()
     return worker
+
+
+def _tidy(now: datetime) -> None:
+    """What a killed server left half done: uploads whose last byte was here, derivatives half made."""
+    finished, swept = finish_whole(now), sweep_scratch(now.timestamp())
+    if finished or swept:
+        log.info("tidied", uploads=finished, scratch=swept)
 
 
 def _logs(level: str) -> None:

@@ -37,8 +37,18 @@ SETTINGS: dict[str, tuple[str, str]] = {
     "HUYUAN_MAX_INFLATED_BYTES": ("1048576", "bytes of one push after inflating"),
     "HUYUAN_MAX_OP_BYTES": ("65536", "bytes of one op's body"),
     "HUYUAN_MAX_PHOTO_BYTES": ("33554432", "bytes of one photo"),
-    "HUYUAN_DRAIN_S": ("0", "seconds from SIGTERM, when /readyz becomes 503, to the end of taking new requests"),
-    "HUYUAN_FAULT": ("", "for tests of crashes only: point:n, see backend/faults.py; refused with secure cookies"),
+    "HUYUAN_DRAIN_S": (
+        "0",
+        "seconds from SIGTERM, when /readyz becomes 503, to the end of taking new requests",
+    ),
+    "HUYUAN_STALL_S": (
+        "60",
+        "seconds without a byte after which a connection is given up; what arrived is kept",
+    ),
+    "HUYUAN_FAULT": (
+        "",
+        "for tests of crashes only: point:n, see backend/faults.py; refused with secure cookies",
+    ),
     "HUYUAN_MIN_FREE_BYTES": ("268435456", "uploads are refused (507) below this much free disk"),
 }
 
@@ -62,6 +72,7 @@ class Config:
     min_free_bytes: int = 268_435_456
     former_secrets: tuple[str, ...] = ()
     drain_s: float = 0.0
+    stall_s: float = 60.0
     fault: str = ""
 
     @property
@@ -109,6 +120,7 @@ def load() -> Config:
         max_op_bytes=env.int("HUYUAN_MAX_OP_BYTES", 65_536),
         max_photo_bytes=env.int("HUYUAN_MAX_PHOTO_BYTES", 33_554_432),
         drain_s=env.float("HUYUAN_DRAIN_S", 0.0),
+        stall_s=env.float("HUYUAN_STALL_S", 60.0),
         fault=env.str("HUYUAN_FAULT", ""),
         min_free_bytes=env.int("HUYUAN_MIN_FREE_BYTES", 268_435_456),
         former_secrets=tuple(filter(None, env.str("HUYUAN_FORMER_SECRET_KEYS", "").split(","))),

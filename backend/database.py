@@ -27,7 +27,9 @@ from backend.faults import passing
 from backend.gate import WriteGate
 from backend.trouble import problem_of
 
-BUSY_MS = 3000  # how long a statement waits for a stranger's lock on SQLite; the gate's own waiting comes first
+BUSY_MS = (
+    3000  # how long a statement waits for a stranger's lock on SQLite; the gate's own waiting comes first
+)
 LOCK_MS = 8000  # and on PostgreSQL
 WAL_CHECKPOINT_BYTES = 8 * 1024 * 1024  # past this the log is folded back, by whoever holds the gate
 NAMING = {

@@ -14,7 +14,9 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-WAIT_S = 8.0  # with SQLite's own 3 s (busy_timeout) less than the 12 s that a request may wait for the database
+WAIT_S = (
+    8.0  # with SQLite's own 3 s (busy_timeout) less than the 12 s that a request may wait for the database
+)
 POLL_S = 0.005  # flock has no time-out of its own; another process is the exception
 
 

@@ -15,14 +15,22 @@ from flask import Flask
 from sqlalchemy import or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
+from sqlalchemy.sql import ColumnElement
 
 from backend.database import db, transaction
+from backend.faults import passing
 from backend.ops.models import Job
+from backend.trouble import problem_of
 
 log = structlog.get_logger(__name__)
-LEASE_S = 60
+LEASE = timedelta(seconds=60)
+# No job is planned further ahead than this, and no lease runs longer than LEASE: what is later was written while the
+# server's clock was wrong, and would else wait for that day.
+AHEAD = timedelta(days=1)
 MAX_ATTEMPTS = 8
+WAIT_S = 3.0  # between two looks while the database or its disk is in trouble
 BACKOFF_S = 2.0
+TROUBLE_S = 60.0
 Run = Callable[[Mapping[str, Any], datetime], None]
 
 
@@ -38,15 +46,15 @@ def claim(now: datetime) -> Job | None:
     with transaction() as session:
         due = (
             select(Job)
-            .where(Job.done_at.is_(None), Job.is_dead.is_(False), Job.run_at <= now)
-            .where(or_(Job.lease_until.is_(None), Job.lease_until < now))
+            .where(Job.done_at.is_(None), Job.is_dead.is_(False), _is_due(now))
+            .where(or_(Job.lease_until.is_(None), Job.lease_until < now, Job.lease_until > now + LEASE))
             .order_by(Job.run_at, Job.id)
             .limit(1)
             .with_for_update(skip_locked=True)
         )
         job = session.scalars(due).first()
         if job is not None:
-            job.lease_until = now + timedelta(seconds=LEASE_S)
+            job.lease_until = now + LEASE
             job.attempts += 1
             session.flush()
             session.expunge(job)
@@ -60,30 +68,40 @@ def run_one(kinds: Mapping[str, Run], now: datetime) -> bool:
     job = claim(now)
     if job is None:
         return False
+    passing("job.leased")
     try:
         kinds[job.kind](job.payload, now)
+        passing("job.worked")
     except Exception as fault:
         log.warning("job_failed", kind=job.kind, key=job.key, attempt=job.attempts, error=repr(fault))
         _failed(job, fault, now)
     else:
         with transaction() as session:
             session.execute(update(Job).where(Job.id == job.id).values(done_at=now, lease_until=None))
+        passing("job.done")
     return True
+
+
+def _is_due(now: datetime) -> ColumnElement[bool]:
+    return or_(Job.run_at <= now, Job.run_at > now + AHEAD)
 
 
 def has_due(now: datetime) -> bool:
     """Whether a look for work is worth a write transaction."""
 
     with db.engine.connect() as connection:
-        statement = (
-            select(Job.id).where(Job.done_at.is_(None), Job.is_dead.is_(False), Job.run_at <= now).limit(1)
-        )
+        statement = select(Job.id).where(Job.done_at.is_(None), Job.is_dead.is_(False), _is_due(now)).limit(1)
         return connection.execute(statement).first() is not None
 
 
 def _failed(job: Job, fault: Exception, now: datetime) -> None:
     wait_s = BACKOFF_S ** min(job.attempts, 8) * random.uniform(0.5, 1.5)
+    if (
+        problem_of(fault) is not None
+    ):  # a full disk or a database that is away is no fault of the job: it may last
+        wait_s, job.attempts = TROUBLE_S, job.attempts - 1
     values = {
+        "attempts": job.attempts,
         "last_error": repr(fault)[:2000],
         "lease_until": None,
         "run_at": now + timedelta(seconds=wait_s),
@@ -107,15 +125,22 @@ class Worker(threading.Thread):
 
     def run(self) -> None:
         while not self._stop_asked.is_set():
-            try:
-                with self._app.app_context():
-                    self._look()
-                    is_busy = run_one(self._kinds, self._clock())
-            except Exception:
+            wait_s = self._step()
+            if wait_s:
+                self._stop_asked.wait(wait_s)
+
+    def _step(self) -> float:
+        """One job or none; seconds to rest after it."""
+        try:
+            with self._app.app_context():
+                self._look()
+                return 0.0 if run_one(self._kinds, self._clock()) else self._idle_s
+        except Exception as fault:
+            if problem_of(fault) is None:
                 log.exception("worker_trouble")
-                is_busy = False
-            if not is_busy:
-                self._stop_asked.wait(self._idle_s)
+                return self._idle_s
+            log.warning("worker_waits", error=repr(fault)[:200])
+            return WAIT_S
 
     def _look(self) -> None:
         """What is looked at from time to time, at the start as well."""

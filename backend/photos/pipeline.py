@@ -4,6 +4,7 @@ Never what it proves, never its bytes on the way.
 """
 
 import os
+import shutil
 import tempfile
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,11 +17,24 @@ from sqlalchemy import update
 
 from backend import imaging
 from backend.database import transaction
+from backend.faults import passing
 from backend.photos.models import Photo
 from backend.photos.store import PhotoStore
 
 # Decoding takes up to 300 MB (100 megapixels): only so many at once, however many phones finish together.
 _looking = BoundedSemaphore(2)
+
+
+SCRATCH = "making-"
+SCRATCH_AGE_S = 3600
+
+
+def sweep_scratch(now_s: float) -> int:
+    """Remove half-made derivatives that a killed worker left, older than an hour; how many. They are made anew."""
+    left = [p for p in store().folder.glob(f"*/{SCRATCH}*") if now_s - p.stat().st_mtime > SCRATCH_AGE_S]
+    for folder in left:
+        shutil.rmtree(folder, ignore_errors=True)
+    return len(left)
 
 
 def store() -> PhotoStore:
@@ -61,10 +75,12 @@ def derive(payload: Mapping[str, Any], now: datetime) -> None:
         return
     target = store().derived(sha256)
     if not target.exists():
-        with tempfile.TemporaryDirectory(dir=target.parent) as scratch:
+        with tempfile.TemporaryDirectory(dir=target.parent, prefix=SCRATCH) as scratch:
             folder = Path(scratch) / "d"
             folder.mkdir()
             imaging.derivatives(store().path(sha256), folder)
+            passing("derive.made")
             os.replace(folder, target)
+            passing("derive.renamed")
     with transaction() as session:
         session.execute(update(Photo).where(Photo.sha256 == sha256).values(derived_at=now))

@@ -21,17 +21,20 @@ from backend.ops.custody import known_outcomes
 from backend.ops.op import Outcome, framed_op, touched
 from backend.sync import queries, times
 from backend.sync.models import Replica, ReplicaStep
+from backend.sync.turns import Turns
+from backend.trouble import problem_of
 from sync_protocol.envelope import BadFrame, Framed, frames
 from sync_protocol.limits import CHUNK_OPS
 from sync_protocol.ordering import Forked, Head, take
 
 log = structlog.get_logger(__name__)
+turns = Turns()
 
 
 def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Config) -> dict[str, Any]:
     """The answer to POST /push. Results are given only after their chunk is committed (I6).
 
-    Raises Problem bad_frame, too_large, epoch_changed, replica_forked, replica_revoked.
+    Raises Problem bad_frame, too_large, epoch_changed, replica_forked, replica_revoked, busy.
     """
     try:
         ops = frames(request.get("ops"))
@@ -43,9 +46,20 @@ def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Con
     for op in ops:
         op.recorded = witness.recorded(op.at)
     answer: dict[str, Any] = {"results": [], "stopped": None}
-    for chunk in _chunks(ops) or [[]]:
+    with turns.hold(replica_id):
+        _take_chunks(
+            _chunks(ops) or [[]], replica_id, epoch, actor, now, request.get("outbox_len", 0), answer
+        )
+    return answer
+
+
+def _take_chunks(chunks: Sequence[Sequence[Framed]], replica_id: str, epoch: Any, actor: Actor, now: datetime,
+                 outbox_len: Any, answer: dict[str, Any]) -> None:  # fmt: skip
+    """Chunk by chunk; trouble in a later one ends the answer there, and what was committed is told."""
+    for chunk in chunks:
         try:
-            _take_chunk(chunk, replica_id, epoch, actor, now, request.get("outbox_len", 0), answer)
+            _take_chunk(chunk, replica_id, epoch, actor, now, outbox_len, answer)
+            passing("push.chunk_done")
         except Exception as trouble:
             told = problem_of(trouble)
             if told is None or not answer["results"]:
@@ -54,7 +68,6 @@ def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Con
             stopped = {"at_seq": chunk[0].seq, "reason": "busy", "retry_after": told.retry_after_s}
             answer["stopped"] = stopped
             break
-    return answer
 
 
 def _check_limits(ops: Sequence[Framed], config: Config) -> None:

@@ -24,6 +24,7 @@ from backend.access.guard import device_actor, require, web_actor
 from backend.access.scope import SYSTEM, Actor
 from backend.database import snapshot, transaction
 from backend.errors import Invalid, NotFound, Problem
+from backend.faults import passing
 from backend.feed.log import meta
 from backend.ops.apply import now_utc, submit
 from backend.photos import pipeline
@@ -32,6 +33,7 @@ from backend.photos.models import Upload
 from backend.photos.store import BLOCK, PhotoStore
 from backend.shapes import is_sha256
 from backend.sync.schemas import BlobsQuery
+from backend.trouble import problem_of
 
 uploads_bp = Blueprint("uploads", __name__, url_prefix="/sync/v1")
 TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
@@ -113,7 +115,7 @@ def photo(sha256: str) -> Response:
 def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
     """Append the request's bytes at `offset`; returns the new offset. What arrived of a cut body is kept.
 
-    Raises Problem offset_conflict, locked, checksum_mismatch, too_large, storage_full.
+    Raises Problem offset_conflict, locked, checksum_mismatch, too_large, storage_full, overloaded.
     """
     found, store = _own(upload_id, actor), pipeline.store()
     generation, at, full = _fence(upload_id, offset), offset, None
@@ -121,21 +123,26 @@ def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
         for block in _blocks(found.size - at):
             _hold(upload_id, generation)
             store.append(upload_id, at, block)
+            passing("upload.written")
             at += len(block)
     except OSError as trouble:  # the disk's: a line that is cut ends the blocks instead
         full = trouble
     store.sync(upload_id)
+    passing("upload.synced")
     _move(upload_id, generation, at)
+    passing("upload.moved")
     if full is not None:
-        raise Problem("storage_full", "the photo could not be written", retry_after_s=600) from full
+        raise problem_of(full) or full
     if at == found.size:
         _finish(found, store, now)
+    elif is_draining():
+        raise Problem("overloaded", "the server is stopping; what arrived is kept", retry_after_s=5)
     return at
 
 
 def _blocks(left: int) -> Iterator[bytes]:
     """The request's body, until it ends or the line is cut. Raises Problem too_large past `left` bytes."""
-    while True:
+    while not is_draining():
         try:
             block = request.stream.read(min(BLOCK, left + 1))
         except (OSError, ClientDisconnected) as cut:
@@ -188,8 +195,10 @@ def _finish(found: Upload, store: PhotoStore, now: datetime) -> None:
         raise Problem("checksum_mismatch", "the whole file does not hash to its sha256; send it again")
     facts = pipeline.look(store.path(found.sha256))
     submit("photo.receive", facts, SYSTEM, now, ent=("photo", found.sha256))
+    passing("photo.received")
     with transaction() as session:
         session.execute(update(Upload).where(Upload.id == found.id).values(done_at=now))
+    passing("photo.done")
 
 
 def _put_back(upload_id: str, generation: int | None, offset: int) -> None:
@@ -215,6 +224,7 @@ def _create(actor: Actor, facts: dict[str, Any], now: datetime) -> Upload:
     with transaction() as session:
         dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
         session.execute(dialect.insert(Upload).values(row).on_conflict_do_nothing())
+    passing("upload.created")
     if facts["size"] == 0:  # nothing will follow: it is whole at once
         pipeline.store().append(upload_id, 0, b"")
     return _own(upload_id, actor)
@@ -291,6 +301,27 @@ def _integer(header: str) -> int:
     if not text.isascii() or not text.isdigit() or len(text) > 15:
         raise Problem("invalid", f"{header} is a non-negative integer")
     return int(text)
+
+
+def finish_whole(now: datetime) -> int:
+    """Finish uploads whose last byte came and whose phone did not come again (the server was killed); how many."""
+    with snapshot() as session:
+        whole = select(Upload).where(Upload.done_at.is_(None), Upload.offset == Upload.size)
+        found = list(session.scalars(whole.limit(100)))
+        session.expunge_all()
+    for upload in found:
+        try:
+            _finish(upload, pipeline.store(), now)
+        except (
+            Problem
+        ) as problem:  # its bytes are not what its name says: it stands at 0 now, for its phone to see
+            current_app.logger.warning("upload_not_whole: %s: %s", upload.id, problem.code)
+    return len(found)
+
+
+def is_draining() -> bool:
+    """Whether the server is about to stop."""
+    return bool(current_app.extensions.get("draining"))
 
 
 def _config() -> Any:

@@ -16,6 +16,7 @@ from backend.accounts.queries import actor_of
 from backend.config import Config
 from backend.database import snapshot, transaction
 from backend.errors import Problem
+from backend.faults import passing
 from backend.feed.log import meta
 from backend.ops.apply import now_utc
 from backend.sync import pull as pulls
@@ -53,6 +54,7 @@ def enrol() -> tuple[dict[str, Any], int]:
         replica = pushes.register(session, actor, install, device, _replica_id(), now)
         known = {"device": device, "token": token, "user": {"id": user.id, "name": user.name}}
         standing = _standing(session, replica)
+    passing("enrol.before_reply")
     return known | standing | {"time": times.stamp(_config(), now, standing["replica"])}, 201
 
 
@@ -61,7 +63,9 @@ def replicas() -> tuple[dict[str, Any], int]:
     actor, asked, now = device_actor(), incoming.loaded(schemas.Register()), now_utc()
     with transaction() as session:
         replica = pushes.register(session, actor, asked["install_id"], asked["nonce"], _replica_id(), now)
-        return _standing(session, replica), 201
+        answer = _standing(session, replica)
+    passing("replica.before_reply")
+    return answer, 201
 
 
 @sync_bp.post("/push")
@@ -75,6 +79,7 @@ def push() -> dict[str, Any]:
         if problem.code == "bad_frame":
             _quarantine(actor.device_id, getattr(problem, "raw", raw), problem.detail)
         raise
+    passing("push.before_reply")
     return {**answer, "time": times.stamp(_config(), now, asked["replica"]), "next_sync_after": NEXT_SYNC_S}
 
 

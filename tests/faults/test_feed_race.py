@@ -50,7 +50,7 @@ class Follower:
     def page(self) -> bool:
         """Take one page; whether it was the last."""
         with self._app.app_context(), snapshot() as session:
-            found = pull.page(session, {"cursor": self.cursor, "limit": 50}, self._actor, KEY)
+            found = pull.page(session, pull.read({"cursor": self.cursor, "limit": 50}), self._actor, KEY)
         if found["as_of"] < self.as_of:
             self.inversions.append(f"clock {self.as_of} → {found['as_of']}")
         self.as_of, self.cursor, self.pages = found["as_of"], found["cursor"], self.pages + 1
@@ -174,7 +174,7 @@ def test_p1_a_follower_of_sixteen_writers_loses_no_row_and_sees_none_backwards(
         follower, done = race(app, sites(place), count, seed=1)
         assert done > WRITERS * count * 0.7 and follower.pages > 10
         assert (follower.lost(), follower.inversions) == ([], [])
-        assert decode(str(follower.cursor), KEY)[1]["global"][0] == follower.as_of
+        assert decode(str(follower.cursor), KEY).since["global"][0] == follower.as_of
 
 
 @contextmanager
