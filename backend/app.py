@@ -31,7 +31,8 @@ from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.sweeps import queries as sweeps
 from backend.sync import packing
-from backend.sync.uploads import finish_whole, uploads_bp
+from backend.sync.receiving import finish_whole
+from backend.sync.uploads import uploads_bp
 from backend.sync.views import sync_bp
 from backend.trouble import problem_of
 

@@ -41,11 +41,7 @@ def insert_many(
     columns = [_column(part, rows) for part in parts]
     if connection.dialect.name == "sqlite":
         marks = ", ".join("?" * len(parts))
-        _run(
-            connection,
-            f"INSERT INTO {table.name} ({names}) VALUES ({marks}){tail}",
-            list(zip(*columns, strict=True)),
-        )
+        _run(connection, f"INSERT INTO {table.name} ({names}) VALUES ({marks}){tail}", list(zip(*columns, strict=True)))
         return
     _run(connection, f"INSERT INTO {table.name} ({names}) {_unnest(parts)}{tail}", columns)
 

@@ -26,22 +26,27 @@ def readyz() -> dict[str, Any]:
     """Whether requests should be sent here: not while draining, nor without a database that takes changes, or disk."""
     if current_app.extensions.get("draining"):
         raise _not_ready("draining")
-    try:
-        if gate().is_failing:
-            probe()
-        with snapshot() as session:
-            epoch = meta(session, SYSTEM).epoch
-    except (SQLAlchemyError, GateBusy) as fault:
-        passing = problem_of(fault)
-        raise _not_ready(passing.code if passing else "database") from fault
+    epoch = _epoch()
     free = current_app.extensions["photo_store"].free_bytes()
     if free < current_app.extensions["config"].min_free_bytes:
         raise _not_ready("storage_full")
     return {"status": "ready", "epoch": epoch, "free_bytes": free}
 
 
+def _epoch() -> str:
+    """This server's history, from a database that takes changes. Raises Problem not_ready."""
+    try:
+        if gate().is_failing:
+            probe()
+        with snapshot() as session:
+            return meta(session, SYSTEM).epoch
+    except (SQLAlchemyError, GateBusy) as fault:
+        passing = problem_of(fault)
+        raise _not_ready(passing.code if passing else "database") from fault
+
+
 def _not_ready(reason: str) -> Problem:
-    return Problem("not_ready", reason, extra={"reason": reason}, retry_after_s=5)
+    return Problem("not_ready", reason, retry_after_s=5)
 
 
 @health_bp.get("/version")

@@ -28,9 +28,7 @@ class Roster:
         post = self.posts.get(place)
         if post is None:
             return None, None, None
-        person = next(
-            (p for first, last, p in self.terms.get(post[0], ()) if first <= on <= (last or on)), None
-        )
+        person = next((p for first, last, p in self.terms.get(post[0], ()) if first <= on <= (last or on)), None)
         return *post, person
 
 

@@ -61,16 +61,7 @@ def act(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         refer(session, refs)
     to = decision.step.to if decision.step else problem.state
     before, was = problem.state, _row_of(problem)
-    _step(
-        session,
-        problem,
-        now,
-        actor,
-        (op.args["action"], before, to),
-        op.args["note"],
-        op.id,
-        op.args["photos"],
-    )
+    _step(session, problem, now, actor, (op.args["action"], before, to), op.args["note"], op.id, op.args["photos"])
     if decision.step:
         _enter(problem, decision.step, now)
     problem.ver += 1
@@ -87,23 +78,13 @@ def take_assignment(session: Session, data: Mapping[str, Any], actor: Actor, now
         before = raised["state"]
         raised.update(_assigned(raised, data, now))
         _event(session, raised, 2, now, actor, ("assign", before, raised["state"]), "", data.get("op_id"))
-        return Effect(
-            changes=[_changed(raised, raised["ver"])], summary={"department": raised["department_id"]}
-        )
+        return Effect(changes=[_changed(raised, raised["ver"])], summary={"department": raised["department_id"]})
     problem = queries.hold(session, SYSTEM, data["problem_id"])
     assert problem is not None, "assigned a problem that is not there"
     before, values = problem.state, _assigned(_row_of(problem), data, now)
     for name, value in values.items():
         setattr(problem, name, value)
-    _step(
-        session,
-        problem,
-        now,
-        actor,
-        ("assign", before, problem.state),
-        data.get("note", ""),
-        data.get("op_id"),
-    )
+    _step(session, problem, now, actor, ("assign", before, problem.state), data.get("note", ""), data.get("op_id"))
     session.flush()
     return Effect(
         changes=[_changed(_row_of(problem), problem.ver)], summary={"department": problem.department_id}
@@ -211,9 +192,7 @@ def prepare(session: Session, ops: Sequence[OpLike]) -> None:
     }  # fmt: skip
     if keys:
         known = queries.open_keys(session, SYSTEM, sorted(keys))
-        rows.keep(
-            session, Problem, {f"open:{key}": {"id": known[key]} if key in known else None for key in keys}
-        )
+        rows.keep(session, Problem, {f"open:{key}": {"id": known[key]} if key in known else None for key in keys})
         numbers.prepare(session, ops[0].received_at)
 
 
@@ -259,9 +238,7 @@ Step = tuple[str, str | None, str]  # action, state before, state after
 def _step(session: Session, problem: Problem, now: datetime, actor: Actor, step: Step, note: str,
           op_id: str | None, shas: list[str] | None = None) -> None:  # fmt: skip
     n = queries.last_event(session, SYSTEM, problem.id) + 1
-    _event(
-        session, {"id": problem.id, "area_path": problem.area_path}, n, now, actor, step, note, op_id, shas
-    )
+    _event(session, {"id": problem.id, "area_path": problem.area_path}, n, now, actor, step, note, op_id, shas)
 
 
 def _event(session: Session, row: Mapping[str, Any], n: int, now: datetime, actor: Actor, step: Step, note: str,

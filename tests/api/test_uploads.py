@@ -29,7 +29,7 @@ from backend.ops.apply import now_utc
 from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.store import PhotoStore
-from backend.sync import uploads
+from backend.sync import receiving
 from tests.contract import Exchange, check
 from tests.journeys.stage import PHOTOS, Stage, stage, until
 
@@ -194,14 +194,14 @@ def test_a_sender_that_was_overtaken_neither_moves_the_offset_nor_spoils_bytes(
     place, _ = phone.create(data)
     upload_id = place.rsplit("/", 1)[1]
     with running.app.test_request_context():
-        stale = uploads._fence(upload_id, 0)
+        stale = receiving._fence(upload_id, 0)
     assert phone.patch(place, 0, data[:200_000])[0] == 204
     with running.app.test_request_context():
         with pytest.raises(Problem, match="locked"):
-            uploads._hold(upload_id, stale)
+            receiving._hold(upload_id, stale)
         store(running).append(upload_id, 0, data[:1000])  # its block was on the way already
         with pytest.raises(Problem, match="locked"):
-            uploads._move(upload_id, stale, 1000)
+            receiving._move(upload_id, stale, 1000)
     assert phone.head(place) == 200_000
     assert phone.patch(place, 200_000, data[200_000:])[0] == 204
 
@@ -267,7 +267,7 @@ def test_a_kill_between_the_last_byte_and_its_answer_is_finished_by_the_next_que
     upload_id = place.rsplit("/", 1)[1]
     store(running).append(upload_id, 0, data)
     with running.app.test_request_context():
-        uploads._move(upload_id, uploads._fence(upload_id, 0), len(data))
+        receiving._move(upload_id, receiving._fence(upload_id, 0), len(data))
     with ThreadPoolExecutor(4) as crowd:
         assert set(crowd.map(lambda _: phone.head(place), range(4))) == {len(data)}
     assert state(running, data)[0] == "corrupt"

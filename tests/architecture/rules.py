@@ -31,6 +31,7 @@ UNSCOPED = {
     "journal/book.py",
     "sync/uploads.py",
     "ops/custody.py",
+    "sync/receiving.py",
     "ops/jobs.py",
     "database.py",
     "cli/field_day.py",

@@ -20,6 +20,7 @@ from backend.journal.models import JournalEntry
 from backend.ops.models import Job, LoggedOp
 from backend.photos import queries as photos
 from backend.photos.models import Photo, Upload
+from backend.photos.pipeline import SCRATCH
 from backend.problems.models import ProblemReport
 from backend.sync.models import Replica
 from sync_protocol.identity import GENESIS, chain_head, fingerprint
@@ -149,12 +150,12 @@ def _photos(session: Session, folder: Path, shas: set[str]) -> Iterator[str]:
 def _orphans(session: Session, place: Place) -> Iterator[str]:
     """No file that nobody names, no row without its cause."""
     uploads = set(session.scalars(select(Upload.id)))
-    known = set(session.scalars(select(Photo.sha256)))
+    known = set(session.scalars(select(Photo.sha256))) | set(session.scalars(select(Upload.sha256)))
     for path in (place.folder / "photos").glob("*/*"):
         if path.parent.name == "incoming":
             if path.name not in uploads:
                 yield f"bytes of no upload: {path.name}"
-        elif path.name.removesuffix(".d") not in known:
+        elif path.name.removesuffix(".d") not in known and not path.name.startswith(SCRATCH):
             yield f"a file of no photo: {path.name}"
     for job in session.scalars(select(Job)):
         if job.key.startswith("photo.derive:") and job.key.split(":")[1] not in known:

@@ -1,6 +1,8 @@
 """Devices for the fault tests: `Pusher` speaks the wire by hand and keeps its ledger of acknowledgements outside the
 server; `CliPhone` is the reference client as the process that a person would run. No faults, no checks."""
 
+import base64
+import hashlib
 import http.client
 import json
 import secrets
@@ -8,12 +10,14 @@ import subprocess
 import sys
 import time
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from backend.access.scope import SYSTEM
+from backend.cli.field_team import picture
 from backend.database import snapshot
 from backend.ops.apply import now_utc
 from backend.territory import queries as territory
@@ -66,15 +70,26 @@ class Pusher:
         }
         status, made = server.json("POST", "/sync/v1/enrol", request)
         assert status == 201, made
-        return cls(
-            server,
-            person,
-            made["token"],
-            made["replica"],
-            made["epoch"],
-            sites(place),
-            Random(f"{seed}:{person}"),
-        )
+        return cls.of(place, server, person, made, seed)
+
+    @classmethod
+    def of(
+        cls, place: Place, server: Server, person: int, made: dict[str, Any], seed: object = 1
+    ) -> "Pusher":
+        """The device that an answer to an enrolment made."""
+        dice = Random(f"{seed}:{person}")
+        return cls(server, person, made["token"], made["replica"], made["epoch"], sites(place), dice)
+
+    @property
+    def headers(self) -> dict[str, str]:
+        """Headers of a push."""
+        return {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
+
+    def hear(self, status: int, answer: dict[str, Any]) -> None:
+        """An answer to a push has come."""
+        self.statuses.append(status)
+        for result in answer.get("results", ()) if status == 200 else ():
+            self.acks[result["op"]] = result
 
     def batch(self, count: int, **more: Any) -> bytes:
         """The next `count` ops as one request, the same bytes at every try."""
@@ -102,15 +117,12 @@ class Pusher:
 
     def send(self, request: bytes, timeout_s: float = 30.0) -> tuple[int, dict[str, Any]]:
         """One try; outcomes go into `acks`. (0, {}) where the line gave none."""
-        headers = {"Authorization": f"Bearer {self.token}", "Content-Type": "application/json"}
         try:
-            status, _, data = self.server.ask("POST", "/sync/v1/push", request, headers, timeout_s)
+            status, _, data = self.server.ask("POST", "/sync/v1/push", request, self.headers, timeout_s)
             answer = json.loads(data)
         except (OSError, http.client.HTTPException, ValueError):
             return 0, {}
-        self.statuses.append(status)
-        for result in answer.get("results", ()) if status == 200 else ():
-            self.acks[result["op"]] = result
+        self.hear(status, answer)
         return status, answer
 
     def insist(self, request: bytes, seconds: float = 60.0) -> dict[str, Any]:
@@ -124,6 +136,49 @@ class Pusher:
             assert answer.get("code") != "replica_forked", answer
             time.sleep(0.02)
         raise AssertionError(f"no whole answer within {seconds} s; last: {status} {answer}")
+
+
+class Photographer:
+    """Brings one photo up by hand, in two parts, as a phone does after any doubt: create, HEAD, go on.
+
+    `ask` is the line: (method, path, body, headers) → (status, headers, body).
+    """
+
+    def __init__(self, token: str, name: str) -> None:
+        self.data = picture(name, 118.04, 36.8)
+        self.sha = hashlib.sha256(self.data).hexdigest()
+        self._head = {"Authorization": f"Bearer {token}", "Tus-Resumable": "1.0.0"}
+
+    def bring(self, ask: Callable[..., tuple[int, Any, bytes]]) -> None:
+        """Until the server has it whole. Raises what the line raises; AssertionError for any refusal."""
+        url, part = self.create(ask), len(self.data) // 2
+        while (at := self.offset(ask, url)) < len(self.data):
+            status, _, body = self.patch(ask, url, at, self.data[at : at + part + 1])
+            assert status == 204, (status, body)
+
+    def create(self, ask: Callable[..., tuple[int, Any, bytes]]) -> str:
+        """The upload's address."""
+        meta = f"sha256 {base64.b64encode(self.sha.encode()).decode()}"
+        more = {"Upload-Length": str(len(self.data)), "Upload-Metadata": meta}
+        status, got, body = ask("POST", "/sync/v1/blobs", b"", {**self._head, **more})
+        assert status == 201, (status, body)
+        return str(got["Location"])
+
+    def offset(self, ask: Callable[..., tuple[int, Any, bytes]], url: str) -> int:
+        """Where the server says it stands."""
+        status, got, body = ask("HEAD", url, None, self._head)
+        assert status == 200, (status, body)
+        return int(got["Upload-Offset"])
+
+    def patch(
+        self, ask: Callable[..., tuple[int, Any, bytes]], url: str, at: int, part: bytes
+    ) -> tuple[int, Any, bytes]:
+        """Send `part` at `at`."""
+        return ask("PATCH", url, part, self.patch_headers(at))
+
+    def patch_headers(self, at: int) -> dict[str, str]:
+        """Headers of a PATCH at `at`."""
+        return {**self._head, "Upload-Offset": str(at), "Content-Type": "application/offset+octet-stream"}
 
 
 def sites(place: Place) -> list[str]:

@@ -133,6 +133,7 @@ class Server:
         self.url = f"http://127.0.0.1:{self.port}"
         self.log = place.folder / "server.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self._workers: list[psutil.Process] = []
         self.start_cpu_s: list[float] = []
         self.start_s: list[float] = []
 
@@ -151,6 +152,7 @@ class Server:
             if self.process.poll() is not None or time.monotonic() - started > START_S:
                 raise RuntimeError(f"the server did not start: {self.said()[-2000:]}")
             time.sleep(0.02)
+        self._workers = psutil.Process(self.process.pid).children()
         self.start_s.append(time.monotonic() - started)
         self.start_cpu_s.append(self._cpu_s())
 
@@ -195,14 +197,13 @@ class Server:
     def wait_killed(self, seconds: float = 20.0) -> None:
         """Wait until it has killed itself at an armed point (its worker ends with 137), then end the rest.
 
-        Raises TimeoutExpired where it did not: the fault was never reached.
+        Raises TimeoutError where it did not: the fault was never reached.
         """
         assert self.process is not None
-        first = psutil.Process(self.process.pid)
-        gone, alive = psutil.wait_procs(first.children(), timeout=seconds)
-        if alive or not gone:
-            raise TimeoutError("the armed fault was not reached")
+        _, alive = psutil.wait_procs(self._workers, timeout=seconds)
         self.kill()
+        if alive:
+            raise TimeoutError("the armed fault was not reached")
 
     def stop(self, seconds: float = 40.0) -> int:
         """Stop as an operator would; returns its exit code."""

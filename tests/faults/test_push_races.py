@@ -8,6 +8,7 @@ import shutil
 import threading
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -62,7 +63,7 @@ def test_p7_of_two_clones_that_push_at_once_exactly_one_is_told_of_a_fork(place:
             acks |= first.insist(first.batch(3)) and first.acks
             clone = Pusher(**{**vars(first), "dice": Random(f"clone{round_}"), "acks": {}, "statuses": []})
             mine, theirs = first.batch(2), clone.batch(2)
-            answers = at_once(lambda: first.send(mine), lambda: clone.send(theirs))
+            answers = at_once(partial(first.send, mine), partial(clone.send, theirs))
             assert sorted(status for status, _ in answers) == [200, 409]
             told = next(answer for status, answer in answers if status == 409)
             assert told["code"] == "replica_forked" and told["next_seq"] == 6
