@@ -15,6 +15,7 @@ from backend.access.scope import SYSTEM, Actor
 from backend.bulk import insert_many, update_many
 from backend.database import before_commit, tick
 from backend.effects import Changed, Effect
+from backend.faults import passing
 from backend.feed import log as feed_log
 from backend.journal import book
 from backend.ops import jobs
@@ -86,7 +87,9 @@ def _write_books(session: Session, now: datetime) -> None:
     settled = [row for _, _, effects, _ in entries for effect in effects for row in effect.settles]
     _release(session, [row["op_id"] for row in (*logged, *settled) if row["status"] in MET], now)
     rows.write(session)
+    passing("books.before_clock")
     clock = tick(session)
+    passing("books.clocked")
     changes: list[Changed] = []
     notes = []
     for row, (op, outcome, effects, actor) in zip(logged, entries, strict=True):
@@ -96,9 +99,12 @@ def _write_books(session: Session, now: datetime) -> None:
         notes.append({"actor_id": actor.id, "verb": op.verb[:40], "op_id": op.id, "area_path": row["area_path"],
                       "status": outcome.status, "fp": op.fp, "summary": summary})  # fmt: skip
     insert_many(session.connection(), _OP_LOG, logged)
+    passing("books.logged")
     update_many(session.connection(), _OP_LOG, [{**row, "clock": clock} for row in settled])
     feed_log.record(session, clock, changes)
+    passing("books.fed")
     book.append(session, notes, now)
+    passing("books.written")
 
 
 def _release(session: Session, done: list[str], now: datetime) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from backend.database import snapshot
-from backend.ops.apply import known_outcomes
+from backend.ops.custody import known_outcomes
 from tests.faults.audit import faults_of, words_of
 from tests.faults.phones import CliPhone, op_body, sites
 from tests.faults.proxy import Dice, Fault, Proxy, Script

@@ -1,7 +1,6 @@
 """The feed under concurrency: whoever follows it loses nothing and sees nothing backwards (F16; P1, P2, P3 of sync.md
 §4.3; I7). The writers are real ops through the one door, the reader is the real page; the mutant is a plain sequence."""
 
-import json
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -21,11 +20,14 @@ from backend.database import before_commit, db, snapshot
 from backend.feed.models import FeedRow
 from backend.ops import apply as ops
 from backend.ops.apply import now_utc
-from backend.ops.op import Op
+from backend.ops.op import Op, framed_op
+from backend.sweeps import queries as sweeps
 from backend.sync import pull
 from backend.sync import scope as scopes
 from sync_protocol.cursor import decode
-from sync_protocol.identity import fingerprint
+from sync_protocol.envelope import frames
+from sync_protocol.identity import GENESIS
+from sync_protocol.limits import SCHEMA_MIN
 from tests.faults.phones import op_body, sites
 from tests.faults.rig import SECRET, Place
 
@@ -49,8 +51,9 @@ class Follower:
 
     def page(self) -> bool:
         """Take one page; whether it was the last."""
+        ask = pull.Ask(cursor=self.cursor, resetting={}, unacked=[], limit=50, schema=SCHEMA_MIN)
         with self._app.app_context(), snapshot() as session:
-            found = pull.page(session, pull.read({"cursor": self.cursor, "limit": 50}), self._actor, KEY)
+            found = pull.page(session, ask, self._actor, KEY)
         if found["as_of"] < self.as_of:
             self.inversions.append(f"clock {self.as_of} → {found['as_of']}")
         self.as_of, self.cursor, self.pages = found["as_of"], found["cursor"], self.pages + 1
@@ -86,7 +89,7 @@ def write(app: Flask, actor: Actor, count: int, dice: Random, schools: list[str]
         def work(session: Session, site: str = site, pauses: list[float] = pauses, gives_up: bool = gives_up,
                  body: str = body) -> None:  # fmt: skip
             ops.lock(session, [site])
-            ops.apply(session, op_of(body, actor), actor, now_utc())
+            ops.apply(session, [op_of(body, actor)], actor, now_utc())
             time.sleep(pauses[0])
             before_commit(
                 session, "hold", lambda _: time.sleep(pauses[1])
@@ -104,36 +107,16 @@ def write(app: Flask, actor: Actor, count: int, dice: Random, schools: list[str]
 
 
 def op_of(text_: str, actor: Actor) -> Op:
-    """An op as push makes it of a body."""
-    body = json.loads(text_)
-    ent = (body["ent"]["t"], body["ent"]["id"])
-    return Op(
-        body["op"],
-        body["verb"],
-        1,
-        actor.id,
-        *ent,
-        body["args"],
-        text_,
-        fingerprint(text_),
-        now_utc(),
-        None,
-        [],
-        {},
-    )
+    """An op as push makes it of a body, but for the replica: the order of a replica is not what is raced here."""
+    framed = frames([{"seq": 1, "prev": GENESIS, "body": text_}])[0]
+    return framed_op(framed, actor.id, None, None, now_utc())
 
 
 def people(app: Flask, count: int) -> list[Actor]:
     """Inspectors with their teams and areas, as a request would find them."""
     with app.app_context(), snapshot() as session:
-        found = [accounts.actor_of(u) for u in accounts.users(session, SYSTEM) if u.login.startswith("f")][
-            :count
-        ]
-        made = []
-        for actor in found:
-            teams, areas = scopes.with_teams(session, actor)
-            made.append(Actor(actor.id, actor.role, tuple(areas), teams=tuple(teams)))
-    return made
+        found = [u for u in accounts.users(session, SYSTEM) if u.login.startswith("f")][:count]
+        return [sweeps.with_teams(session, user) for user in found]
 
 
 def race(
@@ -192,7 +175,7 @@ def plain_sequence(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
     def clock(session: Session) -> int:
         return int(session.execute(text("SELECT last_value FROM mutant_clock")).scalar_one())
 
-    monkeypatch.setattr("backend.ops.apply.tick", tick)
+    monkeypatch.setattr("backend.ops.custody.tick", tick)
     monkeypatch.setattr("backend.sync.pull.clock", clock)
     monkeypatch.setattr(
         "backend.journal.book.append", lambda *_: None
