@@ -16,6 +16,7 @@ from backend.database import close_app, fold_back, gate
 
 log = structlog.get_logger(__name__)
 graceful_timeout = 20
+keepalive = 75  # a phone that pauses between two requests should not pay for a new line
 _WORKER_S = 5.0
 
 

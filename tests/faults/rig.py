@@ -25,7 +25,9 @@ from backend.app import create_app
 from backend.cli import setup
 from backend.config import Config
 from backend.database import close_app, transaction
+from backend.ops import jobs
 from backend.ops.apply import now_utc, submit
+from backend.ops.work import JOBS
 from tests.postgres import Cluster
 
 ROOT = Path(__file__).parents[2]
@@ -102,6 +104,8 @@ def prepare(folder: Path, url: str) -> None:
             )
         plan = {"title": "演练（示例）", "programmes": ["campus-perimeter"], "teams": teams}
         submit("sweep.open", plan, SYSTEM, ent=("sweep", "faults"))
+        while jobs.run_one(JOBS, now_utc()):
+            continue
     close_app(app)
 
 

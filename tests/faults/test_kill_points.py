@@ -21,7 +21,7 @@ from backend.faults import KILLED, POINTS, arm
 from backend.ops import jobs
 from backend.ops.apply import now_utc
 from backend.ops.models import Job
-from backend.ops.reactions import JOBS
+from backend.ops.work import JOBS
 from backend.photos.pipeline import sweep_scratch
 from backend.sync.receiving import finish_whole
 from tests.faults.audit import faults_of, words_of
