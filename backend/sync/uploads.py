@@ -6,7 +6,6 @@ file is a picture, or of what.
 
 import base64
 import binascii
-import re
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request, send_file
