@@ -4,7 +4,7 @@ PORT ?= 8000
 PY := .venv/bin/python
 export HOST PORT
 
-.PHONY: setup setup-dev run test test-full lint bench lock field-day
+.PHONY: setup setup-dev run test test-full mutants lint bench lock field-day
 
 setup: .venv/.runtime
 setup-dev: .venv/.dev
@@ -26,6 +26,9 @@ test: setup-dev  ## all tests that fit into 15 minutes
 
 test-full: setup-dev  ## the long ones too
 	$(PY) -m pytest -n 2 --dist loadfile
+
+mutants: setup-dev  ## known bugs put in one by one, and which test sees each
+	$(PY) -m tests.mutants
 
 lint: setup-dev
 	$(PY) -m ruff check . && $(PY) -m ruff format --check backend sync_protocol && $(PY) -m mypy

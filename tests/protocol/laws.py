@@ -15,7 +15,7 @@ from backend.problems.models import Problem, ProblemEvent, ProblemReport
 from backend.sync.models import Replica, ReplicaStep
 from sync_protocol.identity import GENESIS, chain_head
 from sync_protocol.limits import STATUSES
-from tests.protocol.real_server import RealServer
+from tests.protocol.real_server import TEAM, RealServer
 
 
 def problem_ids(session: Session) -> list[str]:
@@ -99,6 +99,14 @@ def same_view(state: dict[str, Any], fresh: dict[str, Any]) -> None:
     assert ours == theirs, {k: (ours.get(k), theirs.get(k)) for k in {*ours, *theirs} if ours.get(k) != theirs.get(k)}
     ours, theirs = ({k: sorted(b) for k, b in s["memb"].items()} for s in (state, fresh))
     assert ours == theirs, "the same rows in other buckets"
+
+
+def within_scope(server: RealServer, state: dict[str, Any]) -> None:
+    """I8, I21: what is on the device lies in the buckets of its person: their own, their team's, the team's districts."""
+    areas = server.areas()
+    allowed = {"global", "user:u-ins1", f"team:{TEAM}", *(f"district:{area}" for area in areas)}
+    held_in = {bucket for buckets in state["memb"].values() for bucket in buckets}
+    assert held_in <= allowed, f"not theirs: {held_in - allowed}"
 
 
 LAWS: tuple[Callable[[RealServer, list[str]], None], ...] = (

@@ -27,7 +27,7 @@ class RealDevice(Device):
         op = str(uuid.uuid4())
         body = {"op": op, "verb": verb, "v": 1, "actor": "u-ins1", "ent": {"t": ent[0], "id": ent[1]}, "args": args,
                 "at": {"wall": "2026-11-24T08:00:00+08:00", "mono": 1, "boot": "b"}, **more}  # fmt: skip
-        replica.record(self.state, op, json.dumps(body, ensure_ascii=False), key)
+        replica.record(self.state, op, json.dumps(body, ensure_ascii=False, separators=(",", ":")), key)
         return op
 
     def inspect(self, site: str, failed: bool) -> str:

@@ -30,6 +30,7 @@ from backend.ops import epochs, jobs
 from backend.ops.apply import now_utc, submit
 from backend.ops.work import JOBS
 from backend.packs import shipped_city
+from backend.sweeps import queries as sweeps
 from backend.territory.city_files import read_city
 from sync_protocol.client.answers import whole
 from tests.postgres import Cluster
@@ -37,7 +38,7 @@ from tests.protocol.memory_server import Crashed, Refusal
 
 Message = dict[str, Any]
 DISTRICTS = ("370302", "370303", "370304")
-TEAM = "t1"
+TEAM, OTHER_TEAM = "t1", "t2"
 PAGE_ROWS = 8  # small, so that pages split transactions
 
 
@@ -74,7 +75,8 @@ class RealServer:
         setup.install_packs()
         setup.add_user("ins1", "排查员（示例）", "inspector", "", None, None)
         team = {"id": TEAM, "name": "一组（示例）", "areas": [DISTRICTS[0]], "members": ["u-ins1"]}
-        plan = {"title": "演练", "programmes": ["campus-perimeter"], "teams": [team]}
+        other = {"id": OTHER_TEAM, "name": "二组（示例）", "areas": list(DISTRICTS[1:]), "members": []}
+        plan = {"title": "演练", "programmes": ["campus-perimeter"], "teams": [team, other]}
         submit("sweep.open", plan, SYSTEM, ent=("sweep", "s1"))
         with transaction() as session:
             code = tokens.make_code(session, "u-ins1", now_utc())
@@ -173,14 +175,20 @@ class RealServer:
             except Problem:
                 return None
 
-    def scope(self, district: str, is_on: bool) -> None:
-        """The team gains or loses a district (it always keeps one)."""
-        with self.app.app_context(), snapshot() as session:
-            from backend.sweeps import queries as sweeps
+    def areas(self) -> set[str]:
+        """The districts that the team has now."""
 
+        def read(session: Session) -> set[str]:
             team = sweeps.team(session, SYSTEM, TEAM)
             assert team is not None
-            areas = set(team.areas)
+            return set(team.areas)
+
+        found: set[str] = self.look(read)
+        return found
+
+    def scope(self, district: str, is_on: bool) -> None:
+        """The team gains or loses a district (it always keeps one)."""
+        areas = self.areas()
         wanted = areas | {district} if is_on else areas - {district}
         if wanted and wanted != areas:
             self.desk("team.change", ("team", TEAM), {"areas": sorted(wanted)})

@@ -19,7 +19,7 @@ from tests.postgres import cluster
 from tests.protocol import laws
 from tests.protocol.memory_server import Refusal
 from tests.protocol.real_device import RealDevice
-from tests.protocol.real_server import DISTRICTS, RealServer, small_city
+from tests.protocol.real_server import DISTRICTS, OTHER_TEAM, TEAM, RealServer, small_city
 
 PUSH_FAULTS = st.sampled_from([None, None, None, "drop_request", "lose_response", "crash", "duplicate"])
 PULL_FAULTS = st.sampled_from([None, None, None, "drop_request", "lose_response"])
@@ -94,6 +94,10 @@ class RealField(RuleBasedStateMachine):
     def excuse(self, site: str) -> None:
         self.server.desk("task.excuse", ("task", f"s1:{site}:campus-perimeter"), {"note": "校舍停用"})
 
+    @rule(district=st.sampled_from(DISTRICTS), team=st.sampled_from([TEAM, OTHER_TEAM]))
+    def move_tasks(self, district: str, team: str) -> None:
+        self.server.desk("task.move", ("area", district), {"area": district, "team_id": team})
+
     @rule()
     def work(self) -> None:
         self.server.work()
@@ -135,6 +139,7 @@ class RealField(RuleBasedStateMachine):
             law(self.server, self.ops)
         for device in self.devices:
             laws.same_view(device.state, fresh.state)
+            laws.within_scope(self.server, device.state)
             assert not set(replica.unacked(device.state, 200)) - laws.held(self.server), "a decided op is still asked about"
 
 
