@@ -55,7 +55,7 @@ class _Json(JSONProvider):
 def create_app(config: Config | None = None) -> Flask:
     """The server as a WSGI application; one per process (tests make many)."""
     settings = config or load()
-    _logs(settings.log_level)
+    configure_logs(settings.log_level)
     faults.arm(settings.fault, is_production=settings.secure_cookies)
     app = Flask("backend", static_folder=None)
     app.json = _Json(app)
@@ -98,7 +98,8 @@ def _tidy(now: datetime) -> None:
         log.info("tidied", uploads=finished, scratch=swept)
 
 
-def _logs(level: str) -> None:
+def configure_logs(level: str) -> None:
+    """JSON lines on standard error, from `level` up."""
     numeric = logging.getLevelNamesMapping().get(level.upper(), logging.INFO)
     structlog.configure(
         processors=[structlog.contextvars.merge_contextvars, structlog.processors.add_log_level, structlog.processors.format_exc_info,

@@ -98,17 +98,24 @@ def _secret(env: Env, data: Path) -> str:
     return kept.read_text(encoding="utf-8").strip()
 
 
-def load() -> Config:
-    """Read the environment (and nothing else). Creates the data directory and the secret on first use.
+def _database_url(env: Env, data: Path, is_elsewhere: bool) -> str:
+    """The environment's database belongs to the environment's data directory: another directory has its own."""
+    given = "" if is_elsewhere else env.str("HUYUAN_DATABASE_URL", "")
+    return str(given) or f"sqlite:///{data / 'huyuan.db'}"
+
+
+def load(data_directory: Path | None = None, database_url: str = "") -> Config:
+    """Read the environment (and nothing else; what is given stands before it). Creates the data directory and the
+    secret on first use.
 
     Raises environs.EnvError where a value cannot be read.
     """
     env = Env()
-    data = Path(env.str("HUYUAN_DATA", "var")).resolve()
+    data = (data_directory or Path(env.str("HUYUAN_DATA", "var"))).resolve()
     data.mkdir(parents=True, exist_ok=True)
     return Config(
         data=data,
-        database_url=env.str("HUYUAN_DATABASE_URL", "") or f"sqlite:///{data / 'huyuan.db'}",
+        database_url=database_url or _database_url(env, data, is_elsewhere=data_directory is not None),
         secret_key=_secret(env, data),
         log_level=env.str("HUYUAN_LOG_LEVEL", "INFO"),
         worker=env.str("HUYUAN_WORKER", "thread"),

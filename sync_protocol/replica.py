@@ -2,8 +2,9 @@
 No I/O.
 
 State (all plain JSON): replica, epoch, next_seq, head, outbox [{op, body, ent, seq, prev}], acked [the
-same with status, reason, clock, epoch], base {type:id → {data, ver, as_of, epoch}}, memb {type:id →
-[buckets]}, cursor, resetting {bucket → {at, seen: [type:id]}}, seen_clock.
+same with status, reason, clock, epoch, named], base {type:id → {data, ver, as_of, epoch}}, memb {type:id →
+[buckets]}, cursor, resetting {bucket → {at, seen: [type:id]}}, seen_clock, and of this epoch: durable (the
+clock last told to be in a backup) and told (the highest clock of any answer).
 Whoever persists it writes each call's whole result in one local transaction (P20).
 """
 
@@ -22,7 +23,7 @@ def fresh(replica: str, epoch: str) -> State:
     """State of a device that has just enrolled."""
     return {
         "replica": replica, "epoch": epoch, "next_seq": 1, "head": GENESIS, "outbox": [], "acked": [],
-        "base": {}, "memb": {}, "cursor": None, "resetting": {}, "seen_clock": -1,
+        "base": {}, "memb": {}, "cursor": None, "resetting": {}, "seen_clock": -1, "durable": -1, "told": 0,
     }  # fmt: skip
 
 
@@ -76,9 +77,35 @@ def on_epoch(state: State, replica: str, epoch: str) -> None:
         if kept["status"] == "applied" and row and _contains(row, kept):
             kept["in_base_of"] = row["epoch"]
     state["outbox"] = state["acked"] + state["outbox"]
-    state.update(acked=[], seen_clock=-1)
+    state.update(acked=[], seen_clock=-1, durable=-1, told=0)
     renumber(state, replica, epoch)
     start_over(state)
+
+
+def is_behind(state: State, clocks: Iterable[int]) -> bool:
+    """P61: whether the server tells, as of now, a clock that is behind what it told in this same epoch."""
+    return any(clock < state.get("told", 0) for clock in clocks)
+
+
+def new_clocks(state: State, results: Iterable[Mapping[str, Any]]) -> list[int]:
+    """P61: of outcomes of our own ops that the server has just taken, the clocks it must have stood at before."""
+    mine = {k["op"] for k in state["outbox"]}
+    taken = [r for r in results if r["op"] in mine and not r.get("dup")]
+    return [r["clock"] - 1 for r in taken if r["status"] != "incident" and _is_clock(r.get("clock"))]
+
+
+def distrust(state: State) -> None:
+    """P61: the server has gone back and has not noticed. What is here belongs to a history that is gone, whatever
+    name the server still goes by: so the next registration finds another epoch, and offers again (P21).
+
+    The cursor stays until then: signed by the server itself, it is the proof that it needs (P62).
+    """
+    gone = f"{state['epoch']}?"
+    for holder in (*state["acked"], *state["outbox"], *state["base"].values()):
+        for name in ("epoch", "in_base_of"):
+            if holder.get(name) == state["epoch"]:
+                holder[name] = gone
+    state["epoch"] = gone
 
 
 def start_over(state: State) -> None:
@@ -91,14 +118,16 @@ def start_over(state: State) -> None:
 
 def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: int) -> None:
     """P11: only an outcome named by op id (or, P6, by fingerprint) frees an op; one that is not durable
-    yet is kept aside (P22).
+    yet is kept aside (P22), and goes only on an answer that names it once more (P60).
 
     An ack of an op that is set aside already (a parked one that a person has decided) replaces its outcome.
     """
     by_op = {ack["op"]: ack for ack in acks if _names_custody(ack)}
+    clocks = [ack["clock"] for ack in by_op.values() if _is_clock(ack.get("clock"))]
+    state.update(durable=durable_clock, told=max([state.get("told", 0), *clocks]))
     state["acked"] = [
         k if k["status"] == "incident"  # P10: what the server tells of that id is another op's outcome
-        else _with_outcome(state, k, by_op.get(k["op"])) for k in state["acked"]
+        else _with_outcome(state, k, by_op.get(_name(k))) for k in state["acked"]
     ]  # fmt: skip
     waiting = []
     for kept in state["outbox"]:
@@ -108,21 +137,31 @@ def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: in
         else:
             waiting.append(kept)
     state["outbox"] = waiting
-    state["acked"] = [k for k in state["acked"] if not _may_go(state, k, durable_clock)]
+    state["acked"] = [
+        k for k in state["acked"] if _name(k) not in by_op or not _may_go(state, k, durable_clock)
+    ]
+
+
+def _name(kept: Mapping[str, Any]) -> str:
+    """Under which id the server holds an op: its own, or the one made of its fingerprint (P6)."""
+    return str(kept.get("named") or kept["op"])
+
+
+def _is_clock(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _names_custody(ack: Mapping[str, Any]) -> bool:
     """A decided op without its clock could never be told durable: that is no outcome. A status that this
     version does not know is one (results leave the server after custody, P11); its op is kept (P12)."""
-    clock = ack.get("clock")
-    return ack["status"] not in DECIDED or (isinstance(clock, int) and not isinstance(clock, bool))
+    return ack["status"] not in DECIDED or _is_clock(ack.get("clock"))
 
 
 def _with_outcome(state: State, kept: dict[str, Any], ack: Mapping[str, Any] | None) -> dict[str, Any]:
     if ack is None:
         return kept
     return {**kept, "status": ack["status"], "reason": ack.get("reason"), "clock": ack.get("clock") or 0,
-            "epoch": state["epoch"]}  # fmt: skip
+            "epoch": state["epoch"], "named": ack["op"]}  # fmt: skip
 
 
 def _contains(row: Mapping[str, Any], kept: Mapping[str, Any]) -> bool:
@@ -150,15 +189,27 @@ def resetting(state: State) -> dict[str, int]:
 
 
 def unacked(state: State, limit: int) -> list[str]:
-    """P13: ops whose outcome the next page shall tell: those waiting, then those in a person's hands."""
+    """P13: ops whose outcome the next page shall tell: those waiting, then those in a person's hands, then
+    (P60) those that may soon be let go, if the server still holds them."""
     waiting = [k["op"] for k in state["outbox"]]
-    held = [k["op"] for k in state["acked"] if k["status"] not in DECIDED and k["status"] != "incident"]
-    return (waiting + held)[:limit]
+    held = [_name(k) for k in state["acked"] if k["status"] not in DECIDED and k["status"] != "incident"]
+    durable = state.get("durable", -1)
+    leaving = [_name(k) for k in state["acked"] if k["status"] in DECIDED and k["clock"] <= durable]
+    return (waiting + held + leaving)[:limit]
 
 
-def take_page(state: State, page: Mapping[str, Any]) -> bool:
+def _offer_again(state: State, asked: Iterable[str], acks: Iterable[Mapping[str, Any]]) -> None:
+    """P60: the server was asked about ops that it had in custody and does not know them: it has lost them."""
+    lost = set(asked) - {ack["op"] for ack in acks}
+    again = [k for k in state["acked"] if _name(k) in lost and k["status"] != "incident"]
+    state["acked"] = [k for k in state["acked"] if k not in again]
+    for kept in again:
+        _append(state, kept)
+
+
+def take_page(state: State, page: Mapping[str, Any], asked: Iterable[str] = ()) -> bool:
     """P18–P20: rows, removals, drops, resets, cursor and acks of one page; returns whether the view is
-    complete."""
+    complete. `asked` are the ops whose outcome the request asked for (P13, P60)."""
     for bucket in page["drop"]:
         state["resetting"].pop(bucket, None)
         for key in list(state["memb"]):
@@ -173,7 +224,9 @@ def take_page(state: State, page: Mapping[str, Any]) -> bool:
         _sweep(state)
         state["seen_clock"] = page["as_of"]
     state["cursor"] = page["cursor"]
+    _offer_again(state, asked, page["acks"])
     take_acks(state, page["acks"], page["durable_seq"])
+    state["told"] = max(state["told"], page["as_of"])
     return bool(page["complete"])
 
 

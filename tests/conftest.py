@@ -40,6 +40,11 @@ class Prepared:
         name = f"copy{self._count}"
         return _config(folder, self._postgres().database(name, TEMPLATE)), name
 
+    @property
+    def cluster(self) -> postgres.Cluster:
+        """The cluster that holds the copies on PostgreSQL."""
+        return self._postgres()
+
     def drop(self, name: str | None) -> None:
         """Give a copy's room back."""
         if name is not None:

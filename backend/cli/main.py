@@ -12,6 +12,7 @@ from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
 from backend.accounts import tokens
 from backend.cli import show, with_app
+from backend.cli.backup import backup, restore, verify
 from backend.cli.reading import geo, ledger
 from backend.cli.setup import add_user, install_packs, load_city, migrate
 from backend.config import SETTINGS, load
@@ -265,5 +266,8 @@ def serve(host: str, port: int, first_start: bool) -> None:
     run_gunicorn()
 
 
+main.add_command(backup)
+main.add_command(restore)
+main.add_command(verify)
 main.add_command(geo)
 main.add_command(ledger)

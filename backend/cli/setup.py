@@ -2,11 +2,10 @@
 
 import sqlite3
 import sys
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from alembic import command
-from alembic.config import Config as AlembicConfig
 from flask import current_app
 from sqlalchemy.exc import SQLAlchemyError
 
@@ -14,11 +13,13 @@ from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
 from backend.accounts import tokens
 from backend.app import create_app
+from backend.backups import standing
+from backend.backups.schema import upgrade
 from backend.cli import is_migrated
 from backend.config import Config
-from backend.database import close_app, db, gate, snapshot, transaction
+from backend.database import close_app, db, from_ms, gate, snapshot, to_ms, transaction
 from backend.errors import Invalid
-from backend.feed.log import begin_epoch
+from backend.feed.log import begin_epoch, epochs
 from backend.ops.apply import now_utc, submit
 from backend.packs import shipped_city, shipped_packs
 from backend.programmes import queries as programmes
@@ -32,15 +33,11 @@ SAMPLE_USERS = (
     ("zhangdian", "张店区督导员（示例）", "district", "370303"),
     ("auditor", "督查员（示例）", "auditor", "370300"),
 )
-MIGRATIONS = Path(__file__).parents[2] / "migrations"
 
 
 def migrate(config: Config) -> None:
     """Bring the database to the newest schema; a killed migration leaves the old one."""
-    made = AlembicConfig()
-    made.set_main_option("script_location", str(MIGRATIONS))
-    made.attributes["url"] = config.database_url
-    command.upgrade(made, "head")
+    upgrade(config.database_url)
     app = create_app(config)
     with app.app_context(), transaction() as session:
         begin_epoch(session, now_utc())
@@ -129,9 +126,37 @@ def examine() -> dict[str, Any]:
     try:
         with snapshot() as session:
             facts["city"] = territory.city_id(session)
+        facts |= _standing(config)
     except SQLAlchemyError as fault:
         facts |= {
             "ok": False,
             "fault": f"the database is not ready: {type(fault).__name__}; run `python -m backend migrate`",
         }
     return facts
+
+
+def _standing(config: Config) -> dict[str, Any]:
+    """Which history this is, whether the database has gone back (then a new epoch begins, P63), and the last backup."""
+    before, now = standing.read(config.data), now_utc()
+    found = standing.keep(config.data, before, now)
+    with snapshot() as session:
+        last = epochs(session, SYSTEM)[-1]
+        reason, began_at, detail = last.reason, last.began_at, last.detail
+    history: dict[str, Any] = {
+        "epoch": found.epoch,
+        "clock": found.clock,
+        "durable_clock": found.durable,
+        "epoch_began": reason,
+    }
+    if began_at == from_ms(to_ms(now)):
+        history["went_back"] = detail  # just now: the database stood before what is mirrored beside it
+    return history | {"backup": _last_backup(config, found.clock, now)}
+
+
+def _last_backup(config: Config, clock: int, now: datetime) -> dict[str, Any]:
+    last = standing.last_backup(config.data)
+    if last is None:
+        return {"ok": False, "told": "there is none yet; run `python -m backend backup`"}
+    age_h = round((now - datetime.fromisoformat(last["at"])).total_seconds() / 3600, 1)
+    behind = {"clocks_behind": clock - last["clock"]} if "clock" in last else {}
+    return {**{k: v for k, v in last.items() if k != "broken" or v}, "age_h": age_h, **behind}

@@ -1,4 +1,5 @@
-"""What an op does to the server's own standing: a new epoch, and up to where devices may let go. No rows of the feed."""
+"""What an op does to the server's own standing: a new epoch, and up to where devices may let go. No rows of
+the feed."""
 
 from datetime import datetime
 
@@ -28,7 +29,8 @@ def begin(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 def note_backup(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`backup.note`: a backup was verified; what it holds is durable (P22, P64). Never moves back.
 
-    Whether the backup is of this very history is asked by who submits this. Refuses conflict in another epoch.
+    Whether the backup is of this very history is asked by who submits this. Refuses conflict in another
+    epoch.
     """
     server = meta(session, SYSTEM)
     if op.args["epoch"] != server.epoch:

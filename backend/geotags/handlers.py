@@ -1,6 +1,6 @@
 """Placing findings: position → district, township, nearest perimeter, with reasons. Never touches problems."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -23,6 +23,8 @@ _PLACE = ("district_id", "township_id", "township_source", "is_near_boundary", "
 def locate(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `finding.made`: store the geotag, tell `finding.located`."""
     tag = tag_of(session, data["finding_id"], data["site_id"], rules.read(data["fix"], "device"))
+    if tag["unplaced_reason"] and data["photos"]:
+        tag = _by_photos_here(session, tag, data["photos"])
     rows.add(session, Geotag, tag)
     return Effect(events=[Event("finding.located", {**data, "tag": tag})])
 
@@ -41,17 +43,28 @@ def place(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 
 def locate_by_photo(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `photo.verified`: a finding without a place may get one from the photo's EXIF."""
-    exif = data.get("exif") or {}
     waiting = queries.unplaced(session, SYSTEM, photos.findings_of(session, SYSTEM, data["sha256"]))
     effect = Effect()
     for found in waiting:
-        offer = rules.read(
-            {**exif, "accuracy_m": exif.get("position_error_m"), "crs": exif.get("datum") or "wgs84"}, "exif"
-        )
-        tag = tag_of(session, found.finding_id, found.site_id, offer)
+        tag = tag_of(session, found.finding_id, found.site_id, _offer(data.get("exif")))
         if not tag["unplaced_reason"]:
             effect.events += _replace(session, tag).events
     return effect
+
+
+def _by_photos_here(session: Session, tag: dict[str, Any], shas: Sequence[str]) -> dict[str, Any]:
+    """The tag by a photo that came before its op (a restored server has it already): either order gives one place."""
+    for exif in photos.exif_of(session, SYSTEM, shas):
+        made = tag_of(session, tag["finding_id"], tag["site_id"], _offer(exif))
+        if not made["unplaced_reason"]:
+            return made
+    return tag
+
+
+def _offer(exif: Mapping[str, Any] | None) -> rules.Position | str:
+    given = exif or {}
+    more = {"accuracy_m": given.get("position_error_m"), "crs": given.get("datum") or "wgs84"}
+    return rules.read({**given, **more}, "exif")
 
 
 def tag_of(

@@ -1,4 +1,5 @@
-"""Beginning a new epoch, once, whoever notices first. When it is time for one is decided elsewhere (P62, P63)."""
+"""Beginning a new epoch, once, whoever notices first. When it is time for one is decided elsewhere (P62,
+P63)."""
 
 import uuid
 from collections.abc import Callable, Mapping
@@ -21,7 +22,8 @@ def begin(
 ) -> str | None:
     """A new epoch if `is_still_so` inside the transaction; its name, or None where somebody was faster.
 
-    Two server processes that notice the same thing at once begin one epoch: the second looks when the first is done.
+    Two server processes that notice the same thing at once begin one epoch: the second looks when the first
+    is done.
     """
     epoch = str(uuid.uuid4())
     with transaction() as session:

@@ -35,10 +35,14 @@ Run = Callable[[Mapping[str, Any], datetime], None]
 
 
 def enqueue(session: Session, kind: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
-    """Add a job in the transaction of its cause; the same key twice is one job."""
+    """Add a job in the transaction of its cause; the same key twice is one job, and one that is over is done again
+    (its cause has happened again: every kind is idempotent)."""
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     row = {"kind": kind, "key": key, "payload": dict(payload), "run_at": now, "attempts": 0, "is_dead": False}
-    session.execute(dialect.insert(Job).values(row).on_conflict_do_nothing(index_elements=["key"]))
+    anew = {k: row[k] for k in ("payload", "run_at", "attempts", "is_dead")} | {"done_at": None}
+    is_over = Job.done_at.is_not(None) | Job.is_dead
+    statement = dialect.insert(Job).values(row)
+    session.execute(statement.on_conflict_do_update(index_elements=["key"], set_=anew, where=is_over))
 
 
 def claim(now: datetime) -> Job | None:

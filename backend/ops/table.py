@@ -60,6 +60,7 @@ VERBS: Mapping[str, Verb] = {
     "problem.place": Verb(geotag_schemas.Place(), "problem.place", geotags.place),
     "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", photos.attach),
     "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
+    "photo.lose": Verb(photo_schemas.Lose(), "photo.receive", photos.lose),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
     "op.retry": Verb(schemas.Nothing(), "op.repair", repair.retry, locks=repair.locks),

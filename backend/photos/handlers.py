@@ -73,14 +73,29 @@ def receive(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect
     return Effect(events=[event], summary={"photo": op.ent_id, "fault": op.args["fault"]})
 
 
+def lose(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`photo.lose`: the bytes of these photos are not on disk (a restore without them): they are awaited again."""
+    lost = sorted(queries.verified(session, SYSTEM, op.args["photos"]))
+    if not lost:
+        return Effect(status="noop")
+    values = {"state": "awaiting", "received_at": None, "derived_at": None}
+    session.execute(update(Photo).where(Photo.sha256.in_(lost)).values(**values))
+    session.expire_all()
+    events = {(e.data["ent_type"], e.data["ent_id"]): e for sha in lost for e in _tell_owners(session, sha)}
+    return Effect(events=[events[owner] for owner in sorted(events)], summary={"lost": len(lost)})
+
+
 def tell(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `photo.verified`: whatever waited for this photo hears how many it still waits for."""
-    owners = sorted({(kind, ent) for kind, ent, _ in queries.refs_of(session, SYSTEM, data["sha256"])})
-    events = [
+    return Effect(events=_tell_owners(session, data["sha256"]))
+
+
+def _tell_owners(session: Session, sha256: str) -> list[Event]:
+    owners = sorted({(kind, ent) for kind, ent, _ in queries.refs_of(session, SYSTEM, sha256)})
+    return [
         Event(
             "evidence.changed",
             {"ent_type": kind, "ent_id": ent, "missing": queries.missing(session, SYSTEM, kind, ent)},
         )
         for kind, ent in owners
     ]
-    return Effect(events=events)

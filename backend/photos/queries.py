@@ -37,6 +37,15 @@ def states_of(session: Session, actor: Actor, shas: Sequence[str]) -> dict[str, 
     return {row.sha256: dict(row._mapping) for row in session.execute(statement)}
 
 
+def exif_of(session: Session, actor: Actor, shas: Sequence[str]) -> list[dict[str, Any]]:
+    """EXIF of those of these photos that are here, in the order given."""
+    columns = (Photo.sha256, Photo.exif)
+    statement = visible(Photo, actor).with_only_columns(*columns)
+    found = session.execute(statement.where(Photo.sha256.in_(shas), Photo.state.in_(HERE)))
+    by_sha = {row.sha256: row.exif for row in found if row.exif}
+    return [by_sha[sha] for sha in shas if sha in by_sha]
+
+
 def get(session: Session, sha256: str) -> Photo | None:
     """One photo's row (no right to see it is implied: see `may_see`)."""
     return session.scalars(visible(Photo, SYSTEM).where(Photo.sha256 == sha256)).first()

@@ -27,3 +27,12 @@ class Receive(Schema):
     height = fields.Integer(load_default=None, allow_none=True)
     exif = fields.Dict(load_default=None, allow_none=True)
     fault = fields.String(load_default=None, allow_none=True)
+
+
+class Lose(Schema):
+    """args of `photo.lose`: photos whose bytes are not on disk, though the record said so."""
+
+    class Meta:
+        unknown = RAISE
+
+    photos = fields.List(fields.String(validate=SHA256), required=True, validate=validate.Length(1, 500))

@@ -10,7 +10,7 @@ from backend.access.scope import Actor
 from backend.database import clock
 from backend.errors import Problem
 from backend.feed import log as feed
-from backend.sync import entities, queries
+from backend.sync import entities, history, queries
 from backend.sync.scope import buckets
 from sync_protocol import feed as rules
 from sync_protocol import tables
@@ -38,9 +38,10 @@ def read(asked: Mapping[str, Any]) -> Ask:
 
 
 def page(session: Session, ask: Ask, actor: Actor, key: bytes) -> dict[str, Any]:
-    """The answer to POST /pull. Raises Problem cursor_invalid, epoch_changed."""
+    """The answer to POST /pull. Raises Problem cursor_invalid, epoch_changed; history.Ahead (P62)."""
     server, now = feed.meta(session, actor), clock(session)
     stood = _stood(ask.cursor, server.epoch, key)
+    history.check(server.epoch, stood.since, now)
     scope = buckets(session, actor)
     again = _read_otherwise(session, stood, ask.schema)
     plan = rules.plan(stood.since, scope, feed.horizons(session, scope), ask.resetting, again)

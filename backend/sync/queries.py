@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import or_
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -22,8 +23,9 @@ def replica_of_install(session: Session, actor: Actor, install_id: str, nonce: s
 
 
 def statuses(session: Session, actor: Actor, op_ids: Sequence[str]) -> list[LoggedOp]:
-    """Those of these ops that are in custody; only the actor's own."""
-    where = (LoggedOp.op_id.in_(op_ids), LoggedOp.actor_id == actor.id)
+    """Those of these ops that are in custody; only the actor's own, and those that their devices handed over."""
+    is_theirs = or_(LoggedOp.actor_id == actor.id, LoggedOp.custodian == actor.id)
+    where = (LoggedOp.op_id.in_(op_ids), is_theirs)
     return list(session.scalars(visible(LoggedOp, SYSTEM).where(*where).order_by(LoggedOp.op_id)))
 
 

@@ -45,6 +45,7 @@ class Register(Schema):
 
     install_id = fields.String(required=True, validate=validate.Length(1, 80))
     nonce = fields.String(required=True, validate=validate.Length(1, 80))
+    cursor = fields.String(load_default=None, allow_none=True)  # the last one, as proof (P62)
 
 
 class Pull(Schema):

@@ -21,7 +21,7 @@ from backend.feed.log import meta
 from backend.ops.apply import now_utc
 from backend.sync import pull as pulls
 from backend.sync import push as pushes
-from backend.sync import queries, schemas, times
+from backend.sync import history, queries, schemas, times
 from backend.sync.models import Replica, UnreadablePush
 from sync_protocol import PROTO
 from sync_protocol.limits import CHUNK_OPS, PROTO_MIN, SCHEMA, SCHEMA_MIN, UPLOAD_CHUNK_BYTES
@@ -61,6 +61,7 @@ def enrol() -> tuple[dict[str, Any], int]:
 @sync_bp.post("/replicas")
 def replicas() -> tuple[dict[str, Any], int]:
     actor, asked, now = device_actor(), incoming.loaded(schemas.Register()), now_utc()
+    history.heed(asked["cursor"], actor, _key(), now)
     with transaction() as session:
         replica = pushes.register(session, actor, asked["install_id"], asked["nonce"], _replica_id(), now)
         answer = _standing(session, replica)
@@ -88,8 +89,11 @@ def pull() -> dict[str, Any]:
     now, actor = now_utc(), device_actor()
     require(actor, "sync")
     asked = incoming.loaded(schemas.Pull())
-    with snapshot() as session:
-        answer = pulls.page(session, pulls.read(asked), actor, _config().secret_key.encode())
+    try:
+        with snapshot() as session:
+            answer = pulls.page(session, pulls.read(asked), actor, _key())
+    except history.Ahead as ahead:
+        raise history.begin(ahead, actor, now) from ahead
     return {**answer, "time": times.stamp(_config(), now, asked["replica"]), "next_sync_after": NEXT_SYNC_S}
 
 
@@ -132,6 +136,10 @@ def _quarantine(device_id: str | None, raw: bytes, reason: str) -> None:
 def _config() -> Config:
     found: Config = current_app.extensions["config"]
     return found
+
+
+def _key() -> bytes:
+    return _config().secret_key.encode()
 
 
 def _replica_id() -> str:

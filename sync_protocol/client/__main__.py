@@ -34,6 +34,7 @@ def _parser() -> argparse.ArgumentParser:
     enrol = commands.add_parser("enrol")
     enrol.add_argument("code")
     enrol.add_argument("--install-id", help="made up once and kept where it is not given")
+    commands.add_parser("renew", help="enrol again, keeping everything").add_argument("code")
     record = commands.add_parser("record")
     record.add_argument("verb")
     record.add_argument("ent", help="type:id")
@@ -52,6 +53,8 @@ def run(given: argparse.Namespace) -> object:
     try:
         if given.command == "enrol":
             return _without_token(client.enrol(given.code, given.install_id))
+        if given.command == "renew":
+            return _without_token(client.renew(given.code))
         if given.command == "record":
             kind, _, ent_id = given.ent.partition(":")
             return {"op": client.record(given.verb, (kind, ent_id), json.loads(given.args), given.photos)}

@@ -15,6 +15,7 @@ import orjson
 from sync_protocol import PROTO, replica
 from sync_protocol.client import rounds, timing
 from sync_protocol.client.answers import whole
+from sync_protocol.client.registration import Registration
 from sync_protocol.client.store import ClientStore
 from sync_protocol.client.transport import Offline, Refused, ServerBusy, Transport, wait_s
 from sync_protocol.client.uploader import Uploader, UploadReport
@@ -23,9 +24,9 @@ from sync_protocol.limits import MAX_PAGE, MAX_UNACKED, SCHEMA, UPLOAD_CHUNK_BYT
 from sync_protocol.problems import PROBLEMS
 from sync_protocol.tables import BadTable
 
-BASE = "/sync/v1"
+BASE, APP = "/sync/v1", "reference/1"
 # what recording and pushing touch
-LOG = ("outbox", "acked", "next_seq", "head", "replica", "epoch", "anchors")
+LOG = ("outbox", "acked", "next_seq", "head", "replica", "epoch", "told", "anchors")
 MAX_HEALS = 5  # registrations and fresh starts in a row with nothing taken in between
 LAST_MS = 2**48 - 1
 
@@ -60,6 +61,7 @@ class FieldClient:
         self.transport = transport or Transport(base_url, timeout_s)
         self.transport.token = self.store.state("token").get("token", "")
         self.uploader = Uploader(self.store, self.transport, BASE, chunk_bytes)
+        self.registration = Registration(self.store, self.transport, BASE, random)
         self._clock = clock or (lambda: datetime.now().astimezone())
         self._random = random
         self._pulse = pulse or timing.pulse(random)
@@ -78,23 +80,19 @@ class FieldClient:
         now_ms = int(self._clock().timestamp() * 1000)
         return uuid7(min(max(now_ms, 0), LAST_MS), self._random(10))
 
-    def enrol(self, code: str, install_id: str | None = None, app: str = "reference/1") -> dict[str, Any]:
-        """Redeem a one-time code; returns the server's answer. An installation enrols once: what it
-        holds stays. The installation's id is kept before it is sent, and is the same at every try.
+    def enrol(self, code: str, install_id: str | None = None, app: str = APP) -> dict[str, Any]:
+        """Redeem a one-time code; returns the server's answer (`registration`). The installation's id is the
+        same at every try."""
+        kept = self.store.state("install_id").get("install_id")
+        return self._timed(self.registration.enrol(code, install_id or kept or self.new_id(), app))
 
-        Raises ValueError where it is enrolled already, Offline, ServerBusy, Refused.
-        """
-        with self.store.change("install_id", "replica") as state:
-            if state.get("replica"):
-                raise ValueError("this installation is enrolled already")
-            state["install_id"] = install_id or state.get("install_id") or self.new_id()
-            request = {"code": code, "install_id": state["install_id"], "app": app, "proto": PROTO}
-        answer = self.transport.json("POST", f"{BASE}/enrol", request)
-        with self.store.change() as state:
-            state.update(replica.fresh(answer["replica"], answer["epoch"]))
-            state.update(token=answer["token"], actor=answer["user"]["id"])
+    def renew(self, code: str, app: str = APP) -> dict[str, Any]:
+        """P65: enrol again with a new code of the same person, keeping everything (`registration`)."""
+        return self._timed(self.registration.renew(code, app))
+
+    def _timed(self, answer: dict[str, Any]) -> dict[str, Any]:
+        with self.store.change("anchors") as state:
             self._note_time(state, answer)
-        self.transport.token = answer["token"]
         return answer
 
     def record(self, verb: str, ent: tuple[str, str], args: Mapping[str, Any], blobs: Sequence[Path] = (),
@@ -139,7 +137,18 @@ class FieldClient:
                 return self.push(len(ops) // 2)
             self._heal(refusal)
             return PushReport(len(ops), 0, 0, False)
+        if self._has_gone_back(state, answer, replica.new_clocks(state, answer["results"])):
+            return PushReport(len(ops), 0, 0, False)
         return self._take_results(answer, len(ops))
+
+    def _has_gone_back(self, asked: dict[str, Any], answer: Mapping[str, Any], clocks: list[int]) -> bool:
+        """P61: an answer of our epoch that tells clocks behind those told before we asked is not taken."""
+        if answer["epoch"] != asked["epoch"] or not replica.is_behind(asked, clocks):
+            return False
+        with self.store.change() as state:
+            _require_epoch(state, answer)
+            replica.distrust(state)
+        return True
 
     def push_all(self) -> None:
         """Push until the outbox is empty. Raises what `push` raises."""
@@ -181,19 +190,7 @@ class FieldClient:
             with self.store.change() as state:
                 replica.start_over(state)
         else:
-            self._register()
-
-    def _register(self) -> None:
-        """A new replica identity. The nonce is kept until the answer has arrived, so a lost one costs
-        nothing (P9). A server of another history is asked about every photo again, in one transaction."""
-        with self.store.change("install_id", "nonce") as state:
-            state["nonce"] = state.get("nonce") or self._random(8).hex()
-            request = {"install_id": state["install_id"], "nonce": state["nonce"]}
-        answer = self.transport.json("POST", f"{BASE}/replicas", request)
-        with self.store.change() as state:
-            if replica.adopt(state, answer["replica"], answer["epoch"]):
-                self.store.ask_again()
-            state["nonce"] = None
+            self.registration.anew()
 
     def pull(self, limit: int = MAX_PAGE) -> bool:
         """Take one page; True when the view is complete. A page of another epoch is not taken (P21).
@@ -215,13 +212,15 @@ class FieldClient:
             return False
         except BadTable as fault:
             raise Offline(f"not an answer of this protocol: {fault}") from fault
+        if self._has_gone_back(state, page, [page["as_of"]]):
+            return False
         if not page["complete"] and page["cursor"] == state["cursor"] and not page["reset"]:
             raise Offline("a page that leads nowhere")
         with self.store.change() as kept:
             _require_epoch(kept, page)
             self._note_time(kept, page)
             self._heals = 0
-            return replica.take_page(kept, page)
+            return replica.take_page(kept, page, request["unacked"])
 
     def upload(self) -> UploadReport:
         """Bring every waiting photo to the server, from the byte where it stopped.

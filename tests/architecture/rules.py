@@ -35,6 +35,12 @@ UNSCOPED = {
     "ops/jobs.py",
     "database.py",
     "cli/field_day.py",
+    # the whole record at once, for nobody in particular: copied, summed and proven
+    "backups/tables.py",
+    "backups/snapshots.py",
+    "backups/books.py",
+    "backups/record.py",
+    "backups/membership.py",
 }
 
 

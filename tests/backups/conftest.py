@@ -1,32 +1,35 @@
-"""Both databases for the tests of backups; a settled server is made once and copied."""
+"""The demo city for the tests of backups: a copy for each test, on both databases or on SQLite alone."""
 
-import shutil
 from collections.abc import Iterator
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from backend.config import Config
-from tests.backups.grounds import config_of, settle
-from tests.postgres import server
+
+if TYPE_CHECKING:
+    from tests.conftest import Prepared
+
+DATABASES = ("sqlite", "postgres")
 
 
-@pytest.fixture(scope="session")
-def settled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A data directory with the demo city."""
-    folder = tmp_path_factory.mktemp("settled")
-    settle(config_of(folder))
-    return folder
+@pytest.fixture(params=DATABASES)
+def ground(request: pytest.FixtureRequest, prepared: "Prepared") -> Iterator[Config]:
+    """Settings of a server with the city, which a test may break; once on each database."""
+    config, name = prepared.copy(request.param)
+    yield config
+    prepared.drop(name)
 
 
 @pytest.fixture
-def ground(settled: Path, tmp_path: Path) -> Config:
-    """A copy of the settled server that a test may break."""
-    shutil.copytree(settled, tmp_path / "data")
-    return config_of(tmp_path / "data")
+def sqlite(prepared: "Prepared") -> Config:
+    """The same on SQLite alone."""
+    return prepared.copy("sqlite")[0]
 
 
-@pytest.fixture(scope="module")
-def postgres() -> Iterator[str]:
-    with server() as url:
-        yield url
+@pytest.fixture
+def postgres(prepared: "Prepared") -> Iterator[Config]:
+    """The same on PostgreSQL alone."""
+    config, name = prepared.copy("postgres")
+    yield config
+    prepared.drop(name)

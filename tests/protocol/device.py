@@ -55,7 +55,11 @@ class Device:
             if fault != "lose_response":
                 self._heal(server, refusal)
             return
-        if fault != "lose_response":
+        if fault == "lose_response":
+            return
+        if replica.is_behind(self.state, replica.new_clocks(self.state, answer["results"])):
+            replica.distrust(self.state)
+        else:
             replica.take_acks(self.state, answer["results"], answer["durable_seq"])
 
     def pull(self, server: MemoryServer, fault: str | None = None) -> bool:
@@ -73,15 +77,17 @@ class Device:
         if page["epoch"] != self.state["epoch"]:
             self._heal(server, Refusal("epoch_changed"))
             return False
-        return replica.take_page(self.state, page)
+        if replica.is_behind(self.state, [page["as_of"]]):
+            replica.distrust(self.state)
+            return False
+        return replica.take_page(self.state, page, request["unacked"])
 
     def _heal(self, server: MemoryServer, refusal: Refusal) -> None:
         if refusal.code == "cursor_invalid":
             replica.start_over(self.state)
             return
-        registered = server.register()
-        step = replica.on_epoch if refusal.code == "epoch_changed" else replica.renumber
-        step(self.state, registered["replica"], registered["epoch"])
+        registered = server.register(self.state["cursor"])
+        replica.adopt(self.state, registered["replica"], registered["epoch"])
 
     def settle(self, server: MemoryServer) -> None:
         """Push and pull without faults until nothing is left to do."""

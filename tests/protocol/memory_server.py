@@ -42,8 +42,9 @@ class MemoryServer:
         }  # fmt: skip
         self.backup()
 
-    def register(self) -> Message:
-        """POST /replicas."""
+    def register(self, cursor: str | None = None) -> Message:
+        """POST /replicas; a cursor that is ahead of us is proof that we went back (P62)."""
+        self._heed(cursor)
         replica = f"r-{next(self._names)}"
         self.data["replicas"][replica] = Head(replica)
         return {"replica": replica, "epoch": self.data["epoch"]}
@@ -165,8 +166,24 @@ class MemoryServer:
         self.data = copy.deepcopy(self._kept)
         self.data["epoch"] = f"e{next(self._names)}"
 
+    def slip(self) -> None:
+        """The server goes back in time and does not notice: the old copy under the old name."""
+        epoch = self.data["epoch"]
+        self.data = copy.deepcopy(self._kept)
+        self.data["epoch"] = epoch
+
+    def _heed(self, cursor: str | None) -> None:
+        """P62: begin a new epoch on the proof of a cursor of our own that stands past our clock."""
+        try:
+            epoch, since = decode(cursor or "", KEY)[:2]
+        except BadCursor:
+            return
+        if epoch == self.data["epoch"] and any(at > self.data["clock"] for at, _ in since.values()):
+            self.data["epoch"] = f"e{next(self._names)}"
+
     def pull(self, request: Message) -> Message:
         """POST /pull. Raises Refusal."""
+        self._heed(request["cursor"])
         work, since = self.data, {}
         if request["cursor"]:
             try:

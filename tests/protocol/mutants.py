@@ -21,7 +21,7 @@ BEFORE_PUSH, BEFORE_PULL, BEFORE_TAKE = MemoryServer.push, MemoryServer.pull, Me
 BEFORE_PLAN, BEFORE_ADVANCE, BEFORE_COMPACT = feed.plan, feed.advance, MemoryServer.compact
 BEFORE_RESTORE, BEFORE_DESK, BEFORE_HEAL = MemoryServer.restore, MemoryServer._desk_change, Device._heal
 BEFORE_DEVICE_PULL, BEFORE_ON_EPOCH, BEFORE_CONTAINS = Device.pull, replica.on_epoch, replica._contains
-BEFORE_MAY_GO = replica._may_go
+BEFORE_MAY_GO, BEFORE_TAKE_ACKS = replica._may_go, replica.take_acks
 
 
 def answers_before_the_commit(patch: Patch) -> None:
@@ -164,7 +164,7 @@ def restores_under_the_old_epoch(patch: Patch) -> None:
 
 def lets_go_before_a_backup(patch: Patch) -> None:
     """P22 broken: an answered op is gone from the device."""
-    patch.setattr(replica, "_may_go", lambda state, kept, durable: BEFORE_MAY_GO(state, kept, 10**9))
+    patch.setattr(replica, "take_acks", lambda state, acks, durable: BEFORE_TAKE_ACKS(state, acks, 10**9))
 
 
 def lets_go_of_parked_ops(patch: Patch) -> None:
@@ -235,6 +235,31 @@ def compares_clocks_of_two_histories(patch: Patch) -> None:
     patch.setattr(replica, "_contains", contains)
 
 
+def lets_go_without_asking(patch: Patch) -> None:
+    """P60 broken: what was durable once is let go, whether or not the server still knows it."""
+
+    def take_acks(state: State, acks: Any, durable: int) -> None:
+        BEFORE_TAKE_ACKS(state, acks, durable)
+        state["acked"] = [k for k in state["acked"] if not BEFORE_MAY_GO(state, k, durable)]
+
+    patch.setattr(replica, "take_acks", take_acks)
+
+
+def keeps_what_the_server_has_lost_to_itself(patch: Patch) -> None:
+    """P60 broken: the server does not know an op that it had in custody, and nobody tells it."""
+    patch.setattr(replica, "_offer_again", lambda state, asked, acks: None)
+
+
+def believes_a_clock_that_went_back(patch: Patch) -> None:
+    """P61 broken: a page from before what was told already is taken."""
+    patch.setattr(replica, "is_behind", lambda state, clocks: False)
+
+
+def heeds_no_proof(patch: Patch) -> None:
+    """P62 broken: the server goes on under the old name though its own signature says otherwise."""
+    patch.setattr(MemoryServer, "_heed", lambda self, cursor: None)
+
+
 MUTANTS: tuple[Callable[[Patch], None], ...] = (
     answers_before_the_commit, tells_duplicates_by_number, tells_no_duplicates, accepts_any_number,
     leaves_the_head_behind_duplicates, moves_without_a_removal, starts_new_buckets_at_the_present,
@@ -242,5 +267,6 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     keeps_the_cursor_before_the_rows, restores_under_the_old_epoch, lets_go_before_a_backup,
     lets_go_of_parked_ops, ends_pages_at_whole_clocks, tells_no_outcomes_with_the_rows,
     throws_refused_ops_away, empties_the_outbox_when_refused, overlays_offered_ops_twice,
-    compares_clocks_of_two_histories,
+    compares_clocks_of_two_histories, lets_go_without_asking, keeps_what_the_server_has_lost_to_itself,
+    believes_a_clock_that_went_back, heeds_no_proof,
 )  # fmt: skip

@@ -17,7 +17,7 @@ from sync_protocol.client.transport import MAX_WAIT_S, Offline, Refused, ServerB
 
 ENROLLED = {"epoch": "e0", "replica": "r-1", "token": "hy_dev_x", "user": {"id": "u-1", "name": "示例"}}
 EMPTY_PAGE = {
-    "epoch": "e0", "as_of": 1, "complete": True, "rows": [], "drop": [], "reset": [], "acks": [],
+    "epoch": "e0", "as_of": 7, "complete": True, "rows": [], "drop": [], "reset": [], "acks": [],
     "cursor": "c1", "durable_seq": 0,
 }  # fmt: skip
 ROW = {"b": "district:1", "t": "thing", "id": "n0", "op": "put", "ver": 1, "data": {"name": "校门（示例）"}}

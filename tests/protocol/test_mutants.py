@@ -12,13 +12,14 @@ import pytest
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.protocol import test_traces
+from tests.protocol import test_slips, test_traces
 from tests.protocol.mutants import MUTANTS, Patch
 from tests.protocol.test_machine import Field
 
 TRACES = [
-    check for name, check in inspect.getmembers(test_traces, inspect.isfunction) if name.startswith("test_")
-]
+    check for told in (test_traces, test_slips)
+    for name, check in inspect.getmembers(told, inspect.isfunction) if name.startswith("test_")
+]  # fmt: skip
 SEARCH = settings(
     max_examples=300, stateful_step_count=40, deadline=None, database=None, derandomize=True,
     phases=[Phase.generate], suppress_health_check=list(HealthCheck), print_blob=False,

@@ -1,0 +1,2 @@
+"""Copies of the whole record: made, proven, put back; and what watches that the server does not go back
+unnoticed."""
