@@ -129,6 +129,7 @@ def examine() -> dict[str, Any]:
     try:
         with snapshot() as session:
             facts["city"] = territory.city_id(session)
+        facts["jobs"] = {"worker": config.worker, **jobs.standing(now_utc())}
     except SQLAlchemyError as fault:
         facts |= {
             "ok": False,
