@@ -19,6 +19,7 @@ from backend.config import Config
 from backend.database import close_app, db, gate, snapshot, transaction
 from backend.errors import Invalid
 from backend.feed.log import begin_epoch
+from backend.ops import jobs
 from backend.ops.apply import now_utc, submit
 from backend.packs import shipped_city, shipped_packs
 from backend.programmes import queries as programmes

@@ -15,12 +15,12 @@ REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "city.loaded": (accounts.take_posts,),
     "inspection.submitted": (sweeps.complete_task,),
     "finding.made": (geotags.locate,),
-    "finding.located": (problems.raise_from,),
+    "finding.located": (photos.settle, problems.raise_from),
     "problem.raised": (responsibility.assign,),
     "responsibility.assigned": (problems.take_assignment,),
     "photo.verified": (photos.tell, geotags.locate_by_photo),
     "evidence.changed": (inspections.note_evidence, problems.note_evidence),
-    "finding.relocated": (problems.move,),
+    "finding.relocated": (photos.settle, problems.move),
     "problem.moved": (responsibility.assign,),
 }
 

@@ -8,6 +8,7 @@ from marshmallow import Schema
 
 from backend.accounts import handlers as accounts
 from backend.accounts import schemas as account_schemas
+from backend.evidence import handlers as evidence
 from backend.feed import handlers as feed
 from backend.feed import schemas as feed_schemas
 from backend.geotags import handlers as geotags
@@ -58,7 +59,7 @@ VERBS: Mapping[str, Verb] = {
     "problem.act": Verb(problem_schemas.Act(), "problem.act", problems.act),
     "problem.assign": Verb(responsibility_schemas.Reassign(), "problem.assign", responsibility.reassign),
     "problem.place": Verb(geotag_schemas.Place(), "problem.place", geotags.place),
-    "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", photos.attach),
+    "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", evidence.attach),
     "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),

@@ -15,7 +15,7 @@ from backend.effects import Changed, Effect, Event, OpLike
 from backend.errors import Invalid, Refused
 from backend.geometry import distance_m
 from backend.photos import queries as photos
-from backend.photos.handlers import missing_of, refer
+from backend.photos.handlers import lie, missing_of, refer
 from backend.problems import numbers, queries, rules
 from backend.problems.models import Problem, ProblemEvent, ProblemReport
 from backend.programmes import queries as programmes
@@ -130,6 +130,7 @@ def move(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime)
         session.execute(
             update(table).where(table.problem_id == problem.id).values(area_path=tag["area_path"])
         )
+    lie(session, "problem", problem.id, tag["area_path"])
     session.flush()
     row = _row_of(problem)
     gone = tuple(bucket for bucket in left if bucket not in buckets(row))

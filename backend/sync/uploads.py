@@ -83,7 +83,7 @@ def patch(upload_id: str) -> Response:
 def query() -> dict[str, Any]:
     actor, asked = device_actor(), incoming.loaded(BlobsQuery())
     with snapshot() as session:
-        return _query(session, actor, [wanted["sha256"] for wanted in asked["want"]])
+        return _query(session, actor, asked["want"])
 
 
 @uploads_bp.get("/photos/<sha256>")
@@ -103,15 +103,14 @@ def photo(sha256: str) -> Response:
     return answer
 
 
-def _query(session: Session, actor: Actor, shas: list[str]) -> dict[str, Any]:
-    own = select(Upload).where(Upload.owner_id == actor.id, Upload.sha256.in_(shas))
-    mine = {u.sha256: u for u in session.scalars(own)}
-    verified, store = photos.verified(session, actor, shas), pipeline.store()
-    here = {
-        sha
-        for sha in verified
-        if (sha in mine or photos.may_see(session, actor, sha)) and store.path(sha).exists()
-    }
+def _query(session: Session, actor: Actor, want: list[dict[str, Any]]) -> dict[str, Any]:
+    """I21: a photo is here for whoever sent all of it, or sees what refers to it; a name alone tells nothing."""
+    shas, sizes = [w["sha256"] for w in want], {w["sha256"]: w.get("size") for w in want}
+    own = session.scalars(select(Upload).where(Upload.owner_id == actor.id, Upload.sha256.in_(shas)))
+    mine = {u.sha256: u for u in own if u.done_at or sizes[u.sha256] in (None, u.size)}
+    store, sent = pipeline.store(), {sha for sha, upload in mine.items() if upload.done_at}
+    verified = photos.verified(session, actor, shas)
+    here = {s for s in verified if (s in sent or photos.may_see(session, actor, s)) and store.path(s).exists()}
     partial = [
         {"sha256": s, "offset": u.offset, "url": f"/sync/v1/blobs/{u.id}"}
         for s, u in mine.items()

@@ -15,7 +15,7 @@ STAIRCASE = (
     ("access",),
     ("journal", "feed"),
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),
-    ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",),
+    ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",), ("evidence",),
     ("ops",),
     ("ledgers",), ("exports",),
     ("sync", "console", "health"),
