@@ -1,6 +1,7 @@
 """Wiring: configuration, database, doors, errors, headers. No feature is decided here."""
 
 import logging
+import socket
 import sys
 from datetime import datetime
 from typing import Any
@@ -12,7 +13,7 @@ from flask.json.provider import JSONProvider
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
-from backend import database, faults
+from backend import database, faults, lines
 from backend.access import guard
 from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
@@ -30,7 +31,7 @@ from backend.ops.work import JOBS, PERIODIC
 from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.sweeps import queries as sweeps
-from backend.sync import packing
+from backend.sync import admission, packing
 from backend.sync.receiving import finish_whole
 from backend.sync.uploads import uploads_bp
 from backend.sync.views import sync_bp
@@ -65,6 +66,7 @@ def create_app(config: Config | None = None) -> Flask:
     database.init_app(app, settings)
     app.extensions["photo_store"] = PhotoStore(settings.photos)
     guard.register(app, _device, _person)
+    admission.register(app, settings)
     for blueprint in (
         sync_bp,
         uploads_bp,
@@ -176,6 +178,7 @@ def render(problem: Problem, more: dict[str, str] | None = None) -> Response:
     headers = {k: v for k, v in (more or {}).items() if k == "Allow"} | extra.pop("headers", {})
     if problem.retry_after_s:
         headers["Retry-After"] = str(problem.retry_after_s)
+        extra.setdefault("retry_after", problem.retry_after_s)
     body = {"type": f"/problems/{problem.code}", "title": problem.title(language), "status": problem.status, "code": problem.code,
             "detail": problem.detail, "errors": list(problem.errors), "retryable": problem.code in RETRYABLE} | extra  # fmt: skip
     if request.path.startswith("/sync/v1/blobs"):
@@ -195,7 +198,16 @@ def _finish(response: Response) -> Response:
             response.set_data(data)
             response.headers["Content-Encoding"] = coding
         response.headers.add("Vary", "Accept-Encoding")
+    _let_go(response)
     return response
+
+
+def _let_go(response: Response) -> None:
+    """A refused request's body is not waited for: other phones need the thread (P84)."""
+    line, body = request.environ.get("gunicorn.socket"), request.environ.get("wsgi.input")
+    has_body = request.content_length or "Transfer-Encoding" in request.headers
+    if response.status_code >= 400 and has_body and isinstance(line, socket.socket):
+        response.call_on_close(lambda: lines.let_go(line, body))
 
 
 __all__ = ["CODES", "COOKIE", "SYSTEM", "create_app", "render", "start_worker"]

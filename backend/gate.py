@@ -7,12 +7,12 @@ again, and no thread of the server is held by a stranger's lock. Never a decisio
 """
 
 import fcntl
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from backend.queueing import Queue
 
 WAIT_S = (
     8.0  # with SQLite's own 3 s (busy_timeout) less than the 12 s that a request may wait for the database
@@ -30,9 +30,7 @@ class WriteGate:
     def __init__(self, database: Path | None, wait_s: float = WAIT_S) -> None:
         self._path, self._wait_s = database, wait_s
         self._file = open(f"{database}.lock", "ab") if database else None  # noqa: SIM115 - lives as long as the app
-        self._mutex = threading.Lock()  # held for a few instructions, never while waiting
-        self._is_held = False
-        self._queue: deque[threading.Lock] = deque()
+        self._queue = Queue(1)
         self.is_failing = False  # the last change that was tried failed by trouble of the database
 
     @property
@@ -47,7 +45,8 @@ class WriteGate:
             yield
             return
         until = time.monotonic() + self._wait_s
-        self._enter(until)
+        if not self._queue.enter(self._wait_s):
+            raise GateBusy("other writers are still at it")
         try:
             self._meet_processes(until)
             try:
@@ -55,7 +54,7 @@ class WriteGate:
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
         finally:
-            self._leave()
+            self._queue.leave()
 
     def close(self) -> None:
         """Let go of the lock file."""
@@ -66,29 +65,6 @@ class WriteGate:
         """Bytes of the write-ahead log that are not folded back yet."""
         wal = Path(f"{self._path}-wal")
         return wal.stat().st_size if self._path and wal.exists() else 0
-
-    def _enter(self, until: float) -> None:
-        with self._mutex:
-            if not self._is_held:
-                self._is_held = True
-                return
-            ticket = threading.Lock()
-            ticket.acquire()
-            self._queue.append(ticket)
-        if ticket.acquire(timeout=max(0.0, until - time.monotonic())):
-            return
-        with self._mutex:
-            if ticket in self._queue:
-                self._queue.remove(ticket)
-                raise GateBusy("other writers are still at it")
-        # handed over in the very moment of giving up: it is ours
-
-    def _leave(self) -> None:
-        with self._mutex:
-            if self._queue:
-                self._queue.popleft().release()  # handed over, never up for grabs
-            else:
-                self._is_held = False
 
     def _meet_processes(self, until: float) -> None:
         assert self._file is not None

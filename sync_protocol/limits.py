@@ -8,6 +8,7 @@ REASONS = (
     "unknown_type", "schema_too_new", "op_id_reused", "handler_error", "dep_missing", "txn_failed",
 )  # fmt: skip
 MAX_OPS = 200
+MAX_OP_BYTES = 65_536
 CHUNK_OPS = 100
 MAX_UNACKED = 200
 MAX_PAGE = 500

@@ -26,12 +26,18 @@ def fresh(replica: str, epoch: str) -> State:
     }  # fmt: skip
 
 
-def record(state: State, op_id: str, body: str, ent: str) -> None:
+def record(state: State, op_id: str, body: str, ent: str, is_urgent: bool = False) -> None:
     """P2, P4: one op at the end of this replica's log; its number and its place in the chain are fixed here.
 
     Touches `outbox`, `next_seq`, `head` and reads `replica`: a store need load no more.
     """
-    _append(state, {"op": op_id, "body": body, "ent": ent})
+    _append(state, {"op": op_id, "body": body, "ent": ent, **({"urgent": True} if is_urgent else {})})
+
+
+def set_aside(state: State, reason: str) -> None:
+    """P88: the op at the head, refused alone for what it is, steps out of the way and is kept in `aside`, for a person.
+    Those behind it need a new registration: without it the chain is another one."""
+    state.setdefault("aside", []).append({**state["outbox"].pop(0), "reason": reason})
 
 
 def _append(state: State, kept: dict[str, Any]) -> None:

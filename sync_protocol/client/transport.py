@@ -62,16 +62,19 @@ class Transport:
         self.mono: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
         self.span = (0, 0)  # own monotonic ms at which the last answered request left, and its answer began
 
-    def raw(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, Any, bytes]:
+    def raw(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Any, bytes]:
         """One exchange: (status, headers, body). Raises Offline."""
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
         try:
             if self._connection is None:
                 self._connection = kind(self._url.netloc, timeout=self._timeout_s)
             left = self.mono()
-            self._connection.request(method, path, body, headers)
+            try:
+                self._connection.request(method, path, body, headers)
+            except (BrokenPipeError, ConnectionResetError):
+                if not body:
+                    raise
+                # refused before the body was read: then the answer is there already (P84), and says when to come back
             answer = self._connection.getresponse()
             self.span = (left, self.mono())
             data = _drain(answer)
@@ -92,9 +95,16 @@ class Transport:
         """Headers of every request."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
-    def json(self, method: str, path: str, payload: Any = None) -> dict[str, Any]:
-        """A JSON exchange. Raises Offline, ServerBusy or Refused."""
-        headers = {**self.headers(), "Accept": "application/json", "Accept-Encoding": ", ".join(READABLE)}
+    def json(
+        self, method: str, path: str, payload: Any = None, more: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """A JSON exchange, with `more` headers. Raises Offline, ServerBusy or Refused."""
+        headers = {
+            **self.headers(),
+            **(more or {}),
+            "Accept": "application/json",
+            "Accept-Encoding": ", ".join(READABLE),
+        }
         body = None
         if payload is not None:
             body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()

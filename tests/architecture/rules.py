@@ -9,7 +9,7 @@ from pathlib import Path
 STAIRCASE = (
     ("sync_protocol",),
     (
-        "errors", "config", "effects", "workdays", "geometry", "imaging", "faults", "gate", "trouble", "database",
+        "errors", "config", "effects", "workdays", "geometry", "imaging", "faults", "queueing", "lines", "gate", "trouble", "database",
         "bulk", "rows", "packs", "shapes", "incoming",
     ),
     ("access",),
@@ -20,7 +20,7 @@ STAIRCASE = (
     ("ledgers",), ("exports",),
     ("sync", "console", "health"),
     ("backups",),
-    ("app", "cli", "serving", "wsgi", "__main__"),
+    ("app", "cli", "field_worker", "serving", "wsgi", "__main__"),
 )  # fmt: skip
 STEP = {name: n for n, names in enumerate(STAIRCASE) for name in names}
 READ = re.compile(r"(\w+\.)*select|(s|session)\.query")  # what a call of SQLAlchemy that reads looks like

@@ -148,9 +148,7 @@ ATS = st.fixed_dictionaries({"wall": WALLS}, optional={
 })  # fmt: skip
 
 
-@settings(
-    max_examples=5, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate]
-)  # a shrink takes minutes
+@settings(max_examples=5, deadline=None, phases=[Phase.explicit, Phase.reuse, Phase.generate])  # a shrink takes minutes
 @given(st.lists(ODD | ATS, min_size=9, max_size=9))
 def test_c1_whatever_the_clocks_say_outcomes_and_state_are_the_same(ready: Ready, ats: list[Any]) -> None:
     with tempfile.TemporaryDirectory() as folder:
@@ -182,9 +180,7 @@ class Clockwork:
 
 
 @pytest.fixture(scope="module")
-def served(
-    sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[tuple[Place, Server]]:
+def served(sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Place, Server]]:
     place = sqlite_template.copy(tmp_path_factory.mktemp("time") / "place")
     server = Server(place)
     server.start()
@@ -219,9 +215,9 @@ def test_c2_c3_wrong_clocks_and_reboots_stop_nothing_and_the_truth_is_within_the
         ]
     ):
         clocks.wall = wall
-        truth[
-            phone.record("inspection.submit", ("inspection", f"i-clock-{n}"), checklist(own[n], ["A101"]))
-        ] = datetime.now(UTC)
+        truth[phone.record("inspection.submit", ("inspection", f"i-clock-{n}"), checklist(own[n], ["A101"]))] = (
+            datetime.now(UTC)
+        )
     phone.close()
     clocks.boot, clocks.mono_ms = "boot-2", 100
     phone = clocks.client(tmp_path / "phone", server.url)
@@ -234,9 +230,7 @@ def test_c2_c3_wrong_clocks_and_reboots_stop_nothing_and_the_truth_is_within_the
         found = logged(place, op)
         assert found.status == "applied" and found.t_lo_ms <= found.t_est_ms <= found.t_hi_ms
         assert found.t_quality == "anchored", op
-        assert (
-            found.t_lo_ms - 2 <= ms(at) <= found.t_hi_ms + 2_000
-        )  # the clock by hand stood still for that long
+        assert found.t_lo_ms - 2 <= ms(at) <= found.t_hi_ms + 2_000  # the clock by hand stood still for that long
     with place.app(), snapshot() as session:
         problem = session.execute(select(Problem.__table__).where(Problem.id == "p-i-clock-0:A101")).one()
     assert problem.found_quality == "anchored" and abs(ms(problem.found_at) - ms(min(truth.values()))) < 5_000
