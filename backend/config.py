@@ -52,7 +52,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
     ),
     "HUYUAN_LANES": (
         "push=40/6 pull=24/6 blobs=32/32 urgent=8/2",
-        "requests let in at a time / worked on at a time, by lane; who finds a lane full is sent away with a time to come back",
+        "requests let in / worked on at a time, by lane; who finds one full is told when to come back",
     ),
     "HUYUAN_PUSH_SECONDS": ("20", "a push starts no new lot of ops after this long and says where it stopped"),
     "HUYUAN_MIN_FREE_BYTES": ("268435456", "uploads are refused (507) below this much free disk"),
@@ -60,7 +60,7 @@ SETTINGS: dict[str, tuple[str, str]] = {
 
 
 def read_lanes(text: str) -> dict[str, tuple[int, int]]:
-    """ "push=40/6 …" → {"push": (40, 6), …}. Raises ValueError where a lane is missing, unknown or without places."""
+    """`push=40/6 …` → {"push": (40, 6), …}. Raises ValueError where a lane is missing, unknown or without places."""
     found = {}
     for word in text.split():
         name, _, sizes = word.partition("=")

@@ -60,7 +60,7 @@ def _arrived(limit: int) -> bytes:
 
 
 def _inflated(encoding: str, raw: bytes, limit: int) -> bytes:
-    """`raw` without its coding, stopped at the limit or at a ratio that no text has: a bomb costs what it weighs (S13)."""
+    """`raw` without its coding, stopped at the limit or at a ratio that no text has: a bomb is cheap (S13)."""
     most = min(limit, MIN_INFLATED_BYTES + MAX_RATIO * len(raw))
     data, is_whole = _INFLATERS[encoding](raw, most + 1)
     if len(data) > most:

@@ -1,10 +1,10 @@
 """Connections to slow or silent phones: how long one may take, and how the body of a refused request is let go. Sockets
 only; no request is judged here.
 
-Theory. A thread of the server belongs to one connection while it reads from it. A phone on a thin line must not hold it
-for ever: each reading has a deadline, kept by one thread that shuts the reading side of whoever is late; the reader then
-sees the end of the body, as if the line had been cut. And a body that nobody will read is taken off a fast line (so that
-the connection can go on), but never waited for.
+Theory. A thread of the server belongs to one connection while it reads from it. A phone on a thin line must not hold
+it for ever: each reading has a deadline, kept by one thread that shuts the reading side of whoever is late; the reader
+then sees the end of the body, as if the line had been cut. And a body that nobody will read is taken off a fast line
+(so that the connection can go on), but never waited for.
 """
 
 import contextlib

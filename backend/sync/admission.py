@@ -1,8 +1,8 @@
 """Who is let in, by lane, before a body is read; who works when (PROTOCOL.md P84, P86).
 
-Theory. At half past five every phone of the city comes at once. A lane lets in as many as the threads can bear and sends
-the others away at once, with a time to come back that spreads them; inside, a few work at a time, first come first
-served. A slow line holds a place in the lane, never one of those who work. Nothing is decided here about any op.
+Theory. At half past five every phone of the city comes at once. A lane lets in as many as the threads can bear and
+sends the others away at once, with a time to come back that spreads them; inside, a few work at a time, first come
+first served. A slow line holds a place in the lane, never one of those who work. Nothing is decided here about any op.
 """
 
 import random
@@ -102,7 +102,7 @@ def lanes() -> Admission:
 
 @contextmanager
 def working(is_urgent: bool) -> Iterator[None]:
-    """One of those who work on pushes; an urgent one of the few places that are kept for such. Raises Problem overloaded."""
+    """One of those who work on pushes, an urgent one in a place kept for such. Raises Problem overloaded."""
     came_by: Lane | None = g.get("lane")
     is_urgent = is_urgent and lanes().lanes["urgent"].work.waiting == 0
     with lanes().work("urgent" if is_urgent else came_by.name if came_by else "push"):

@@ -53,8 +53,9 @@ class Registration:
             state["nonce"] = None
 
     def set_aside(self, refusal: Refused) -> None:
-        """P88: the op at the head of the outbox, refused alone, steps out of the way of those behind it: at once where it
-        is too large, at the third time where its frame cannot be read (a line may spoil one). Else raises the refusal."""
+        """P88: the op at the head of the outbox, refused alone, steps out of the way of those behind it: at
+        once where it is too large, at the third time where its frame cannot be read (a line may spoil one).
+        Else raises the refusal."""
         first = self._store.state("outbox")["outbox"][0]["op"]
         self._alone = (first, self._alone[1] + 1 if self._alone[0] == first else 1)
         if refusal.code != "too_large" and self._alone[1] < ALONE:

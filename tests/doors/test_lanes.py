@@ -1,4 +1,4 @@
-"""Who is let in when everybody comes at once (P84–P88): a real server with small lanes, and lines as slow as in the field."""
+"""Who is let in when everybody comes at once (P84–P88): a real server with small lanes, and slow lines."""
 
 import gzip
 import http.client
@@ -42,14 +42,18 @@ def small(sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory) -
         yield made
 
 
+def head(token: str, length: int, more: str = "") -> bytes:
+    """The head of a push."""
+    lines = [f"Authorization: Bearer {token}", f"Content-Length: {length}"]
+    return ("POST /sync/v1/push HTTP/1.1\r\nHost: x\r\n" + "\r\n".join(lines) + f"\r\n{more}\r\n").encode()
+
+
 class Half:
     """A request whose body does not come to an end."""
 
-    def __init__(self, server: Server, token: str, path: str = "/sync/v1/push", length: int = 200_000, method: str = "POST",
-                 sent: bytes = b"{", more: str = "") -> None:  # fmt: skip
+    def __init__(self, server: Server, token: str, sent: bytes = b"{", more: str = "") -> None:
         self.line = socket.create_connection(("127.0.0.1", server.port), 10)
-        head = f"{method} {path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {token}\r\nContent-Length: {length}\r\n{more}\r\n"
-        self.line.sendall(head.encode() + sent)
+        self.line.sendall(head(token, 200_000, more) + sent)
 
     def answer(self) -> tuple[int, dict[str, str], Any]:
         """Status, headers, JSON of what is answered before the body has ended."""
@@ -151,9 +155,8 @@ def test_p84_the_connection_of_a_refused_request_goes_on_if_its_body_was_quick_a
     server = small[1]
     with full(server, pushers), socket.create_connection(("127.0.0.1", server.port), 10) as line:
         body = b"x" * 100_000
-        head = f"POST /sync/v1/push HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {pushers[2].token}\r\nContent-Length: {len(body)}\r\n\r\n"
         for _ in range(3):
-            line.sendall(head.encode() + body)
+            line.sendall(head(pushers[2].token, len(body)) + body)
             got = http.client.HTTPResponse(line)
             got.begin()
             assert (got.status, bool(got.read())) == (503, True)
@@ -267,7 +270,8 @@ def test_p88_an_op_too_large_by_itself_is_set_aside_and_those_behind_it_pass(
 
 @pytest.mark.parametrize(("encoding", "packed"), [
     ("zstd", zstd.compress(b"\0" * 200_000_000)), ("gzip", gzip.compress(b"\0" * 50_000_000)),
-    ("zstd", zstd.compress(b'{"ops":[' + b'{},' * 200_000)), ("gzip", gzip.compress(b'{"a":"' + b"a" * 1_040_000 + b'"}')),
+    ("zstd", zstd.compress(b'{"ops":[' + b'{},' * 200_000)),
+    ("gzip", gzip.compress(b'{"a":"' + b"a" * 1_040_000 + b'"}')),
 ])  # fmt: skip
 def test_i22_a_bomb_costs_no_more_than_it_weighs(
     small: tuple[Place, Server], pushers: list[Pusher], encoding: str, packed: bytes
