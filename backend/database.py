@@ -183,9 +183,10 @@ def transaction() -> Iterator[Session]:
             passing("commit.before")
             session.commit()
             passing("commit.after")
-            held.is_failing = False
+            held.note(has_failed=False)
         except BaseException as fault:
-            held.is_failing = held.is_failing or problem_of(fault) is not None
+            if problem_of(fault) is not None:
+                held.note(has_failed=True)
             session.rollback()
             raise
         finally:
