@@ -174,8 +174,8 @@ def transaction() -> Iterator[Session]:
         session = db.session()
         session.close()
         session.info.clear()
-        session.connection(execution_options={"huyuan_write": True})
         try:
+            session.connection(execution_options={"huyuan_write": True})
             yield session
             session.flush()
             for close in list(session.info.get("closers", {}).values()):

@@ -24,6 +24,8 @@ from backend.photos.models import Upload
 from backend.photos.store import BLOCK, PhotoStore
 from backend.trouble import problem_of
 
+PIECE = 4096
+
 
 def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
     """Append the request's bytes at `offset`; returns the new offset. What arrived of a cut body is kept.
@@ -55,18 +57,30 @@ def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
 
 def _blocks(left: int) -> Iterator[bytes]:
     """The request's body, until it ends or the line is cut. Raises Problem too_large past `left` bytes."""
-    while not is_draining():
-        try:
-            block = request.stream.read(min(BLOCK, left + 1))
-        except (OSError, ClientDisconnected) as cut:
-            current_app.logger.info("upload_cut: %d bytes missing: %r", left, cut)
-            return
-        if not block:
-            return
-        left -= len(block)
+    block = bytearray()
+    for piece in _pieces(left):
+        block += piece
+        left -= len(piece)
         if left < 0:
             raise Problem("too_large", "more bytes than Upload-Length")
-        yield block
+        if len(block) >= BLOCK:
+            yield bytes(block)
+            block.clear()
+    if block:
+        yield bytes(block)
+
+
+def _pieces(left: int) -> Iterator[bytes]:
+    """The body as it comes, in small pieces: of one that a cut or a stall breaks off, nothing is had."""
+    while not is_draining():
+        try:
+            piece = request.stream.read(PIECE)
+        except (OSError, ClientDisconnected) as cut:
+            current_app.logger.info("upload_cut: of %d bytes: %r", left, cut)
+            return
+        if not piece:
+            return
+        yield piece
 
 
 def _fence(upload_id: str, offset: int) -> int:
@@ -126,9 +140,7 @@ def _put_back(upload_id: str, generation: int | None, offset: int) -> None:
 def create(actor: Actor, facts: dict[str, Any], now: datetime) -> Upload:
     """The upload of this person's photo, the same at every try (P29). `facts`: sha256, size, mime."""
     name = f"{actor.id}\0{facts['sha256']}\0{facts['size']}".encode()
-    upload_id = hmac.digest(current_app.extensions["config"].secret_key.encode(), name, hashlib.sha256).hex()[
-        :40
-    ]
+    upload_id = hmac.digest(current_app.extensions["config"].secret_key.encode(), name, hashlib.sha256).hex()[:40]
     row = {
         **facts,
         "id": upload_id,
