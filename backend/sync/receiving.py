@@ -5,6 +5,7 @@ Never HTTP's headers (uploads.py), never whether a file is a picture.
 
 import hashlib
 import hmac
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -25,6 +26,7 @@ from backend.photos.store import BLOCK, PhotoStore
 from backend.trouble import problem_of
 
 PIECE = 4096
+KEEP_S = 1.0
 
 
 def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
@@ -34,18 +36,19 @@ def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
     """
     found, store = own(upload_id, actor), pipeline.store()
     generation, at, full = _fence(upload_id, offset), offset, None
+    moved_s = time.monotonic()
     try:
         for block in _blocks(found.size - at):
             _hold(upload_id, generation)
             store.append(upload_id, at, block)
             passing("upload.written")
             at += len(block)
+            if time.monotonic() - moved_s > KEEP_S:
+                _keep(store, upload_id, generation, at)
+                moved_s = time.monotonic()
     except OSError as trouble:  # the disk's: a line that is cut ends the blocks instead
         full = trouble
-    store.sync(upload_id)
-    passing("upload.synced")
-    _move(upload_id, generation, at)
-    passing("upload.moved")
+    _keep(store, upload_id, generation, at)
     if full is not None:
         raise problem_of(full) or full
     if at == found.size:
@@ -55,17 +58,27 @@ def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
     return at
 
 
+def _keep(store: PhotoStore, upload_id: str, generation: int, at: int) -> None:
+    """Bytes to the disk, then the offset. On a slow line every KEEP_S seconds: a phone that gives up and comes again
+    must find what it has sent, or one whose patience is shorter than its photo would never be done."""
+    store.sync(upload_id)
+    passing("upload.synced")
+    _move(upload_id, generation, at)
+    passing("upload.moved")
+
+
 def _blocks(left: int) -> Iterator[bytes]:
     """The request's body, until it ends or the line is cut. Raises Problem too_large past `left` bytes."""
-    block = bytearray()
+    block, begun_s = bytearray(), time.monotonic()
     for piece in _pieces(left):
         block += piece
         left -= len(piece)
         if left < 0:
             raise Problem("too_large", "more bytes than Upload-Length")
-        if len(block) >= BLOCK:
+        if len(block) >= BLOCK or time.monotonic() - begun_s > KEEP_S:
             yield bytes(block)
             block.clear()
+            begun_s = time.monotonic()
     if block:
         yield bytes(block)
 
