@@ -17,6 +17,7 @@ from backend.queueing import Queue
 WAIT_S = (
     8.0  # with SQLite's own 3 s (busy_timeout) less than the 12 s that a request may wait for the database
 )
+DOUBT_S = 2.0  # after a change that failed, nobody is sent here for so long
 POLL_S = 0.005  # flock has no time-out of its own; another process is the exception
 
 
@@ -31,7 +32,7 @@ class WriteGate:
         self._path, self._wait_s = database, wait_s
         self._file = open(f"{database}.lock", "ab") if database else None  # noqa: SIM115 - lives as long as the app
         self._queue = Queue(1)
-        self.is_failing = False  # the last change that was tried failed by trouble of the database
+        self.failed_at_s: float | None = None  # (monotonic) the last change failed by trouble of database or disk
 
     @property
     def is_needed(self) -> bool:
@@ -60,6 +61,14 @@ class WriteGate:
         """Let go of the lock file."""
         if self._file is not None:
             self._file.close()
+
+    def note(self, has_failed: bool) -> None:
+        """How the last change went. A small one may pass where a large one finds no room: see `is_doubtful`."""
+        self.failed_at_s = time.monotonic() if has_failed else None
+
+    def is_doubtful(self) -> bool:
+        """Whether the last change failed a moment ago."""
+        return self.failed_at_s is not None and time.monotonic() - self.failed_at_s < DOUBT_S
 
     def wal_bytes(self) -> int:
         """Bytes of the write-ahead log that are not folded back yet."""

@@ -69,14 +69,8 @@ class Follower:
         """Rows of this person's buckets that stand in the feed and were never told, or not in their last version."""
         with self._app.app_context(), snapshot() as session:
             buckets = scopes.buckets(session, self._actor)
-            there = session.execute(
-                select(FeedRow).where(FeedRow.bucket.in_(buckets), FeedRow.is_member)
-            ).scalars()
-            return [
-                f"{r.bucket} {r.type}:{r.id}"
-                for r in there
-                if self.rows.get((r.bucket, r.type, r.id)) != r.ver
-            ]
+            there = session.execute(select(FeedRow).where(FeedRow.bucket.in_(buckets), FeedRow.is_member)).scalars()
+            return [f"{r.bucket} {r.type}:{r.id}" for r in there if self.rows.get((r.bucket, r.type, r.id)) != r.ver]
 
 
 def write(app: Flask, actor: Actor, count: int, dice: Random, schools: list[str], hold_s: float) -> int:
@@ -91,9 +85,7 @@ def write(app: Flask, actor: Actor, count: int, dice: Random, schools: list[str]
             ops.lock(session, [site])
             ops.apply(session, [op_of(body, actor)], actor, now_utc())
             time.sleep(pauses[0])
-            before_commit(
-                session, "hold", lambda _: time.sleep(pauses[1])
-            )  # behind the books: the clock is taken
+            before_commit(session, "hold", lambda _: time.sleep(pauses[1]))  # behind the books: the clock is taken
             if gives_up:
                 raise Rollback
 
@@ -119,9 +111,7 @@ def people(app: Flask, count: int) -> list[Actor]:
         return [sweeps.with_teams(session, user) for user in found]
 
 
-def race(
-    app: Flask, schools: list[str], count: int, seed: int, hold_s: float = 0.004
-) -> tuple[Follower, int]:
+def race(app: Flask, schools: list[str], count: int, seed: int, hold_s: float = 0.004) -> tuple[Follower, int]:
     """WRITERS threads of `count` ops each against one follower, who looks once more when all is still."""
     inspectors = people(app, 8)
     follower, still, done = Follower(app, inspectors[0]), threading.Event(), []
@@ -150,9 +140,7 @@ def race(
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(40, marks=pytest.mark.slow)])
-def test_p1_a_follower_of_sixteen_writers_loses_no_row_and_sees_none_backwards(
-    place: Place, count: int
-) -> None:
+def test_p1_a_follower_of_sixteen_writers_loses_no_row_and_sees_none_backwards(place: Place, count: int) -> None:
     with place.app() as app:
         follower, done = race(app, sites(place), count, seed=1)
         assert done > WRITERS * count * 0.7 and follower.pages > 10
@@ -177,9 +165,7 @@ def plain_sequence(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
     monkeypatch.setattr("backend.ops.custody.tick", tick)
     monkeypatch.setattr("backend.sync.pull.clock", clock)
-    monkeypatch.setattr(
-        "backend.journal.book.append", lambda *_: None
-    )  # its head row would keep the order by chance
+    monkeypatch.setattr("backend.journal.book.append", lambda *_: None)  # its head row would keep the order by chance
     yield
 
 
