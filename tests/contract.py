@@ -323,17 +323,10 @@ class Client(FlaskClient):
             stream.seek(0)
             body = stream.read()
         target = f"{quote(request.path)}?{request.query_string.decode('latin-1')}"
-        check(
-            Exchange(
-                request.method,
-                target,
-                Headers(request.headers),
-                body,
-                answer.status_code,
-                answer.headers,
-                answer.get_data(),
-            )
-        )
+        data = answer.get_data()
+        answer.close()  # a file that is sent is open until then
+        got = (answer.status_code, answer.headers, data)
+        check(Exchange(request.method, target, Headers(request.headers), body, *got))
         return answer
 
 
