@@ -199,6 +199,7 @@ def register(
     session: Session, actor: Actor, install_id: str, nonce: str, replica_id: str, now: datetime
 ) -> Replica:
     """A new replica of this person's device; the same install and nonce give the same replica."""
+    lock(session, [f"replica:{actor.id}:{install_id}:{nonce}"])  # a registration that is doubled on its way is one
     known = queries.replica_of_install(session, actor, install_id, nonce)
     if known is None:
         known = Replica(id=replica_id, device_id=actor.device_id or "", user_id=actor.id, install_id=install_id, nonce=nonce,

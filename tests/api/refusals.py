@@ -62,7 +62,7 @@ def _cut(world: World, operation: Operation) -> Any:
     whole = orjson.dumps(example_of(operation))
     more = {
         "input_stream": io.BytesIO(whole[:-7]),
-        "content_length": len(whole),
+        "environ_overrides": {"CONTENT_LENGTH": str(len(whole))},
         "content_type": "application/json",
     }
     made = {key: value for key, value in request_of(operation).items() if key != "json"}
@@ -160,6 +160,6 @@ def _of(operation: Operation) -> Iterator[tuple[str, int, str, Ask]]:
 
 
 REFUSALS = tuple(Refusal(o.id, *row) for o in OPERATIONS.values() for row in _of(o))
-# Whatever reads the database, while there is none (test_outage.py).
-OUTAGES = tuple(o for o in OPERATIONS.values() if 503 in o.statuses)
-EXERCISED = {(r.operation, r.status) for r in REFUSALS} | {(o.id, 503) for o in OUTAGES}
+# Whatever needs the database, while there is none, and while its disk is full (test_outage.py).
+OUTAGES = tuple((o, status) for o in OPERATIONS.values() for status in (503, 507) if status in o.statuses)
+EXERCISED = {(r.operation, r.status) for r in REFUSALS} | {(o.id, status) for o, status in OUTAGES}
