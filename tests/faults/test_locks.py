@@ -158,7 +158,7 @@ def test_the_gate_serves_in_the_order_of_coming_and_gives_up_in_time(tmp_path: P
             threads.append(threading.Thread(target=come, args=(n,)))
             threads[-1].start()
             asked.acquire()
-            assert until(lambda n=n: len(gate._queue) == n + 1)
+            assert until(lambda n=n: len(gate._queue._turns) == n + 1)
     for thread in threads:
         thread.join()
     assert order == list(range(20))
@@ -171,7 +171,7 @@ def test_the_gate_serves_in_the_order_of_coming_and_gives_up_in_time(tmp_path: P
             assert 0.2 <= time.monotonic() - started < 2
     for free in (gate, other):
         with free.hold():
-            assert free._is_held
+            assert free._queue.held == 1
         free.close()
 
 
