@@ -12,7 +12,7 @@ from backend.geotags import queries as geotags
 from backend.inspections import queries as inspections
 from backend.photos import queries as photos
 from backend.photos.handlers import refer
-from backend.problems import queries as problems
+from backend.problems import facts
 
 
 def attach(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -20,6 +20,8 @@ def attach(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 
     Refuses target_missing where there is none that the actor sees or did themselves.
     """
+    if op.ent_type == "problem":
+        return facts.attach(session, op, actor, now)
     area_of = AREA_OF.get(op.ent_type)
     path = area_of(session, actor, op.ent_id) if area_of else None
     if path is None:
@@ -30,7 +32,8 @@ def attach(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     changed = Event(
         "evidence.changed", {"ent_type": op.ent_type, "ent_id": op.ent_id, "missing": missing}
     )
-    return Effect(events=[changed], summary={"photos": len(op.args["photos"]), "area_path": path})
+    attached = Event("photo.attached", {**about, "photos": op.args["photos"], "base": op.base})
+    return Effect(events=[changed, attached], summary={"photos": len(op.args["photos"]), "area_path": path})
 
 
 def _of_inspection(session: Session, actor: Actor, name: str) -> str | None:
@@ -47,11 +50,6 @@ def _of_finding(session: Session, actor: Actor, name: str) -> str | None:
     return tag.area_path if tag else None
 
 
-def _of_problem(session: Session, actor: Actor, name: str) -> str | None:
-    found = problems.get(session, actor, name)
-    return found.area_path if found else None
-
-
 AREA_OF: Mapping[str, Callable[[Session, Actor, str], str | None]] = {
-    "inspection": _of_inspection, "finding": _of_finding, "problem": _of_problem,
+    "inspection": _of_inspection, "finding": _of_finding,
 }  # fmt: skip

@@ -7,6 +7,7 @@ from backend.accounts import handlers as accounts
 from backend.geotags import handlers as geotags
 from backend.inspections import handlers as inspections
 from backend.photos import handlers as photos
+from backend.problems import facts, steps
 from backend.problems import handlers as problems
 from backend.responsibility import handlers as responsibility
 from backend.sweeps import handlers as sweeps
@@ -18,7 +19,9 @@ REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "finding.located": (photos.settle, problems.raise_from),
     "problem.raised": (responsibility.assign,),
     "responsibility.assigned": (problems.take_assignment,),
+    "responsibility.stood": (steps.stand,),
     "photo.verified": (photos.tell, geotags.locate_by_photo),
+    "photo.attached": (facts.hear_of_photos,),
     "evidence.changed": (inspections.note_evidence, problems.note_evidence),
     "finding.relocated": (photos.settle, problems.move),
     "problem.moved": (responsibility.assign,),

@@ -106,5 +106,6 @@ def ack(op: Any) -> dict[str, Any]:
         "reason": op.reason,
         "ver": op.ver,
         "detail": op.detail,
+        "to": (op.result or {}).get("to"),
     }
     return {k: v for k, v in said.items() if v is not None}

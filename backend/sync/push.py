@@ -191,7 +191,7 @@ def _result(op: Framed, outcome: Outcome, is_dup: bool) -> dict[str, Any]:
         "clock": outcome.clock,
         "dup": is_dup,
     }
-    optional = {"reason": outcome.reason, "ver": outcome.ver, "detail": outcome.detail}
+    optional = {"reason": outcome.reason, "ver": outcome.ver, "detail": outcome.detail, "to": outcome.result.get("to")}
     return result | {k: v for k, v in optional.items() if v is not None}
 
 

@@ -78,7 +78,7 @@ def test_the_id_of_an_op_is_not_taken_for_another_content_nor_by_another_person(
 def test_what_the_present_state_does_not_allow_is_refused_and_changes_nothing(world: World, raised: Any) -> None:
     before = world.look(select(func.count()).select_from(LoggedOp))
     answer = post(world, "zhangdian", "problem.act", ("problem", raised.id), make.act("close"))
-    assert told(answer) == (409, "refused") and answer.json["reason"] == "guard_failed"
+    assert told(answer) == (409, "refused") and answer.json["reason"] == "conflict", "P73: who does not say what they saw closes nothing"
     assert world.look(select(func.count()).select_from(LoggedOp)) == before, "nothing of a refused op is kept: its author is there"
     assert world.look(select(Problem.state, Problem.ver).where(Problem.id == raised.id)) == [(raised.state, raised.ver)]
 

@@ -146,8 +146,7 @@ def events(root: Path) -> dict[str, set[str]]:
     """Handler function → events that it (or a helper of its file) emits, by the literals in Event("…")."""
     emitted: dict[str, set[str]] = {}
     for path, tree, _ in sources(root):
-        if not path.endswith("handlers.py"):
-            continue
+        module = f"backend.{path.removesuffix('.py').replace('/', '.')}"
         own = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
         direct = {name: _literals(f) for name, f in own.items()}
         calls = {
@@ -162,7 +161,7 @@ def events(root: Path) -> dict[str, set[str]]:
                 if at not in seen:
                     seen.add(at)
                     todo += calls[at]
-            emitted[f"backend.{room(path)}.handlers.{name}"] = set().union(*(direct[s] for s in seen))
+            emitted[f"{module}.{name}"] = set().union(*(direct[s] for s in seen))
     return emitted
 
 

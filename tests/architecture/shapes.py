@@ -5,6 +5,7 @@ from typing import Any
 from marshmallow import RAISE, Schema, fields, validate
 
 from backend.inspections.schemas import Answers, Texts
+from backend.problems.schemas import Changes
 from backend.shapes import Real
 from backend.sync.schemas import Resetting
 from tests.contract import DOCUMENT, resolved
@@ -12,6 +13,14 @@ from tests.contract import DOCUMENT, resolved
 # Fields whose shape no generic rule can tell: as the contract writes them.
 OWN: dict[type, dict[str, Any]] = {
     Answers: {"type": "object", "additionalProperties": {"enum": ["fail", "na", "pass", "unchecked"]}},
+    Changes: {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {
+            "type": "object", "additionalProperties": False, "required": ["now", "was"], "properties": {"was": {}, "now": {}},
+        },
+    },
+    fields.Raw: {},
     Texts: {"type": "object", "additionalProperties": {"type": "string", "maxLength": 4000}},
     Resetting: {
         "oneOf": [

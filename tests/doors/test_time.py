@@ -162,7 +162,7 @@ def test_c1_whatever_the_clocks_say_outcomes_and_state_are_the_same(ready: Ready
 def test_c1_the_script_has_outcomes_of_every_kind(ready: Ready) -> None:
     assert [(r["status"], r.get("reason"), r["dup"]) for r in ready.outcomes] == [
         ("applied", None, False), ("applied", None, False), ("applied", None, False), ("parked", "conflict", False),
-        ("applied", None, False), ("parked", "invalid", False), ("parked", "guard_failed", False),
+        ("applied", None, False), ("parked", "invalid", False), ("parked", "conflict", False),
         ("parked", "unknown_type", False), ("applied", None, False), ("applied", None, True),
     ]  # fmt: skip
 
