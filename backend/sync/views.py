@@ -19,9 +19,9 @@ from backend.errors import Problem
 from backend.faults import passing
 from backend.feed.log import meta
 from backend.ops.apply import now_utc
+from backend.sync import ask, queries, schemas, times
 from backend.sync import pull as pulls
 from backend.sync import push as pushes
-from backend.sync import queries, schemas, times
 from backend.sync.models import Replica, UnreadablePush
 from sync_protocol import PROTO
 from sync_protocol.limits import CHUNK_OPS, PROTO_MIN, SCHEMA, SCHEMA_MIN, UPLOAD_CHUNK_BYTES
@@ -87,10 +87,11 @@ def push() -> dict[str, Any]:
 def pull() -> dict[str, Any]:
     now, actor = now_utc(), device_actor()
     require(actor, "sync")
-    asked = incoming.loaded(schemas.Pull())
+    body, key = incoming.loaded(schemas.Pull()), _config().secret_key.encode()
+    asked, store = ask.read(body), current_app.extensions["bundle_store"]
     with snapshot() as session:
-        answer = pulls.page(session, pulls.read(asked), actor, _config().secret_key.encode())
-    return {**answer, "time": times.stamp(_config(), now, asked["replica"]), "next_sync_after": NEXT_SYNC_S}
+        answer = pulls.page(session, asked, actor, key, store)
+    return {**answer, "time": times.stamp(_config(), now, body["replica"]), "next_sync_after": NEXT_SYNC_S}
 
 
 @sync_bp.post("/ops/status")
