@@ -33,8 +33,7 @@ BATCH, BATCHES, PHONES, RUNS = 100, 6, 4, 3
 def everything(folder: Path) -> list[dict[str, Any]]:
     """All benchmarks, on one fresh SQLite server."""
     with stage(folder / "server") as made:
-        rows = [*pulling.everything(made), *push(made, folder), memory(made), *ledger(made)]
-    return rows
+        return [*pulling.everything(made), *push(made, folder), memory(made), *ledger(made)]
 
 
 class Phone:

@@ -34,9 +34,8 @@ def peopled(town: Ground) -> Ground:
 
 def server_checks(town: Ground, *buckets: str, types: tuple[str, ...] = ("site", "area")) -> dict[str, Any]:
     epoch = "".join(row.epoch for row in town.look(text("SELECT epoch FROM server_meta")))
-    with town.app.app_context():
-        with snapshot() as session:
-            return pages.checks(session, epoch, list(buckets), types, pages.horizons(session, buckets))
+    with town.app.app_context(), snapshot() as session:
+        return pages.checks(session, epoch, list(buckets), types, pages.horizons(session, buckets))
 
 
 def by_hand(town: Ground, bucket: str, types: tuple[str, ...] = ("site", "area")) -> tuple[int, str]:
@@ -171,7 +170,7 @@ def test_p44_parts_and_members_lead_to_the_ids_that_differ(peopled: Ground, home
     count = len(peopled.look(select(Divergence.__table__)))
     phone.puller.report(phone.store.state())
     told = peopled.look(select(Divergence.__table__).order_by(Divergence.n.desc()))[0]
-    ver_of = {i: v for i, v in peopled.look(select(FeedRow.id, FeedRow.ver).where(FeedRow.bucket == HOME, FeedRow.type == "site"))}
+    ver_of = dict(peopled.look(select(FeedRow.id, FeedRow.ver).where(FeedRow.bucket == HOME, FeedRow.type == "site")))
     assert told.differing == {
         "missing": [["site", key, ver_of[key]]], "extra": [["site", "ghost", ver_of["s005"]]],
         "other": [["site", "s007", ver, ver_of["s007"]]],
