@@ -1,17 +1,19 @@
 """Old removals are forgotten and the horizon says so: whoever was away for longer begins again, loses no row, keeps no
 row too many and no op less (P17, P19, I13; the view's part of L7)."""
 
+import json
+import os
+import subprocess
+import sys
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import func, select, text
 
 from backend.accounts.models import User
-from backend.cli.main import main
 from backend.feed import log as feed
 from backend.feed.models import FeedHorizon, FeedRow
 from backend.ops.apply import now_utc
@@ -109,7 +111,7 @@ def test_l7_a_device_that_was_away_for_400_days_sees_what_is_and_hands_over_what
     phone.close()
     peopled.load({f"s{n:03}": ("1b", "搬走的小学（示例）") for n in range(10)} | {"s020": ("1a", "改名小学（示例）"), "new": ("1a", "新小学（示例）")})
     age(peopled, 400)
-    assert forget(peopled, days=180)["forgotten"] == 10
+    assert forget(peopled, days=180)["forgotten"] >= 10 and removals(peopled) == 0
     phone = peopled.again(home)
     while not phone.push(100).is_empty:
         continue
@@ -120,14 +122,17 @@ def test_l7_a_device_that_was_away_for_400_days_sees_what_is_and_hands_over_what
     phone.close()
 
 
-def test_the_command_forgets_and_says_what(peopled: Ground, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_command_forgets_and_says_what(peopled: Ground) -> None:
     config = peopled.app.extensions["config"]
-    monkeypatch.setenv("HUYUAN_DATA", str(config.data))
-    monkeypatch.setenv("HUYUAN_DATABASE_URL", config.database_url)
-    monkeypatch.setenv("HUYUAN_SECRET_KEY", config.secret_key)
+    settings = {"HUYUAN_DATA": str(config.data), "HUYUAN_DATABASE_URL": config.database_url, "HUYUAN_SECRET_KEY": config.secret_key}
+
+    def command(days: str) -> "subprocess.CompletedProcess[str]":
+        words = [sys.executable, "-m", "backend", "compact", "--days", days, "--json"]
+        return subprocess.run(words, env={**os.environ, **settings}, capture_output=True, text=True, check=False)
+
     peopled.load({"s003": ("1b", "小学（示例）")})
     age(peopled, 200)
-    done = CliRunner().invoke(main, ["compact", "--days", "180", "--json"])
-    assert done.exit_code == 0, done.output
-    assert '"forgotten": ' in done.output and removals(peopled) == 0
-    assert CliRunner().invoke(main, ["compact", "--days", "0"]).exit_code == 2
+    done = command("180")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["forgotten"] >= 1 and removals(peopled) == 0
+    assert command("0").returncode == 2, "a wrong call"

@@ -94,11 +94,11 @@ def test_a_team_that_is_gained_brings_its_tasks_and_one_that_is_left_takes_them(
     phone = phone_of(peopled, "ann", home)
     assert held(phone, "task", "team") == {}
     change(peopled, members=["u-ann"])
-    settle(phone, limit=3)
+    settle(phone, limit=60)
     assert held(phone, "task", "team", "site") == peopled.truth({HERE, THERE, "team:t1"})
     assert any(key.startswith("task:") for key in held(phone, "task"))
     change(peopled, members=[])
-    settle(phone, limit=3)
+    settle(phone, limit=60)
     assert held(phone, "task", "team", "site") == peopled.truth({HERE})
     phone.close()
 
