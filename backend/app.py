@@ -89,8 +89,7 @@ def start_worker(app: Flask) -> Worker | None:
     """The background worker inside the server, unless HUYUAN_WORKER says otherwise."""
     if app.extensions["config"].worker != "thread":
         return None
-    looks = (*PERIODIC, *compaction.PERIODIC, (TIDY_EVERY_S, _tidy), (PRESS_EVERY_S, _press))
-    worker = Worker(app, JOBS, now_utc, looks)
+    worker = Worker(app, JOBS, now_utc, LOOKS)
     app.extensions["worker"] = worker
     worker.start()
     return worker
@@ -106,6 +105,10 @@ def _tidy(now: datetime) -> None:
 def _press(_: datetime) -> None:
     """Bundles that were made while a device waited are packed harder once there is time."""
     current_app.extensions["bundle_store"].press()
+
+
+LOOKS = (*PERIODIC, *compaction.PERIODIC, (TIDY_EVERY_S, _tidy), (PRESS_EVERY_S, _press))
+"""What a worker looks at from time to time, inside the server or beside it."""
 
 
 def _logs(level: str) -> None:

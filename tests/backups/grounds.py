@@ -16,8 +16,8 @@ from backend.cli import setup
 from backend.config import Config
 from backend.database import close_app, snapshot, transaction
 from backend.ops.apply import now_utc
-from backend.sync import push as pushes
 from backend.sweeps import queries as sweeps
+from backend.sync import push as pushes
 from sync_protocol import replica
 
 TEAM = {"id": "t1", "name": "一组（示例）", "areas": ["370303", "370302"], "members": ["u-ins1"]}
