@@ -8,7 +8,7 @@ from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask.json.provider import JSONProvider
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
@@ -31,14 +31,16 @@ from backend.ops.work import JOBS, PERIODIC
 from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.sweeps import queries as sweeps
-from backend.sync import admission, packing
+from backend.sync import admission, compaction, packing
+from backend.sync.bundles import BundleStore
+from backend.sync.downloads import downloads_bp
 from backend.sync.receiving import finish_whole
 from backend.sync.uploads import uploads_bp
 from backend.sync.views import sync_bp
 from backend.trouble import problem_of
 
 COOKIE = "huyuan_session"
-TIDY_EVERY_S = 3600.0
+TIDY_EVERY_S, PRESS_EVERY_S = 3600.0, 30.0
 log = structlog.get_logger(__name__)
 _PACKED_KINDS = ("application/json", "application/geo+json")
 _JSON_KINDS = (*_PACKED_KINDS, "application/problem+json")
@@ -64,12 +66,14 @@ def create_app(config: Config | None = None) -> Flask:
     app.secret_key = settings.secret_key
     app.extensions["config"] = settings
     database.init_app(app, settings)
+    app.extensions["bundle_store"] = BundleStore(settings.data / "bundles")
     app.extensions["photo_store"] = PhotoStore(settings.photos)
     guard.register(app, _device, _person)
     admission.register(app, settings)
     for blueprint in (
         sync_bp,
         uploads_bp,
+        downloads_bp,
         ops_views.ops_bp,
         ops_views.problems_bp,
         ledgers_bp,
@@ -87,7 +91,7 @@ def start_worker(app: Flask) -> Worker | None:
     """The background worker inside the server, unless HUYUAN_WORKER says otherwise."""
     if app.extensions["config"].worker != "thread":
         return None
-    worker = Worker(app, JOBS, now_utc, (*PERIODIC, (TIDY_EVERY_S, _tidy)))
+    worker = Worker(app, JOBS, now_utc, LOOKS)
     app.extensions["worker"] = worker
     worker.start()
     return worker
@@ -98,6 +102,15 @@ def _tidy(now: datetime) -> None:
     finished, swept = finish_whole(now), sweep_scratch(now.timestamp())
     if finished or swept:
         log.info("tidied", uploads=finished, scratch=swept)
+
+
+def _press(_: datetime) -> None:
+    """Bundles that were made while a device waited are packed harder once there is time."""
+    current_app.extensions["bundle_store"].press()
+
+
+LOOKS = (*PERIODIC, *compaction.PERIODIC, (TIDY_EVERY_S, _tidy), (PRESS_EVERY_S, _press))
+"""What a worker looks at from time to time, inside the server or beside it."""
 
 
 def _logs(level: str) -> None:

@@ -3,13 +3,17 @@ No I/O.
 
 State (all plain JSON): replica, epoch, next_seq, head, outbox [{op, body, ent, seq, prev}], acked [the
 same with status, reason, clock, epoch], base {type:id → {data, ver, as_of, epoch}}, memb {type:id →
-[buckets]}, cursor, resetting {bucket → {at, seen: [type:id]}}, seen_clock.
+[buckets]}, cursor, resetting {bucket → {at, seen: [type:id]}}, seen_clock, offers [bundles to fetch], taken [ids
+of bundles that no cursor tells of yet], by_pages (bundles are not wanted until the view is complete), doubts.
 Whoever persists it writes each call's whole result in one local transaction (P20).
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sync_protocol import doubts
+from sync_protocol.bundle import Bundle
 from sync_protocol.identity import GENESIS, chain_head, fingerprint
 from sync_protocol.limits import STATUSES
 
@@ -18,11 +22,15 @@ ATTENTION = frozenset({"parked", "blocked", "incident"})
 DECIDED = frozenset(STATUSES) - ATTENTION
 
 
+_NOTHING_UNDER_WAY: State = {"offers": [], "taken": [], "by_pages": False, "doubts": {}}
+
+
 def fresh(replica: str, epoch: str) -> State:
     """State of a device that has just enrolled."""
     return {
         "replica": replica, "epoch": epoch, "next_seq": 1, "head": GENESIS, "outbox": [], "acked": [],
         "base": {}, "memb": {}, "cursor": None, "resetting": {}, "seen_clock": -1,
+        **copy.deepcopy(_NOTHING_UNDER_WAY),
     }  # fmt: skip
 
 
@@ -92,7 +100,7 @@ def start_over(state: State) -> None:
     touched."""
     buckets = {bucket for held in state["memb"].values() for bucket in held}
     state["resetting"] = {bucket: {"at": None, "seen": []} for bucket in sorted(buckets)}
-    state["cursor"] = None
+    state.update(copy.deepcopy(_NOTHING_UNDER_WAY), cursor=None)
 
 
 def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: int) -> None:
@@ -171,16 +179,54 @@ def take_page(state: State, page: Mapping[str, Any]) -> bool:
             _leave(state, key, bucket)
     for bucket in page["reset"]:
         state["resetting"][bucket] = {"at": None, "seen": []}
+        doubts.note_reset(state, bucket)
     for reset in state["resetting"].values():
         reset["at"] = page["as_of"] if reset["at"] is None else reset["at"]
+    marks = _marks(state)
     for row in page["rows"]:
-        _take_row(state, row, page)
+        _take_row(state, row, page, marks)
+    _keep_marks(state, marks)
+    state.update(cursor=page["cursor"], taken=[], offers=page.get("bundles", []))
     if page["complete"]:
         _sweep(state)
-        state["seen_clock"] = page["as_of"]
-    state["cursor"] = page["cursor"]
+        state.update(seen_clock=page["as_of"], by_pages=False)
+        doubts.compare(state, page.get("checks", {}))
     take_acks(state, page["acks"], page["durable_seq"])
     return bool(page["complete"])
+
+
+def may_bundle(state: State) -> bool:
+    """P46: whether the next pull may offer bundles; a bucket in doubt is read page by page, which overwrites all."""
+    return not state.get("by_pages") and not doubts.mismatched(state)
+
+
+def refuse_bundle(state: State) -> None:
+    """P46: it is gone or spoilt: the rest of this filling comes in pages."""
+    state.update(offers=[], by_pages=True)
+
+
+def take_bundle(state: State, bundle_id: str, bundle: Bundle) -> None:
+    """P46: rows, membership and marks of one bundle; that it is taken is told with the next pull.
+
+    A row here that is of a later version stays as it is: the pages that follow the bundle tell of it again.
+    """
+    reset = state["resetting"].get(bundle.bucket)
+    if reset is not None:  # nothing between the bundle and the reset's beginning is known
+        reset["at"] = bundle.clock if reset["at"] is None else min(reset["at"], bundle.clock)
+    marks = _marks(state)
+    for row in bundle.rows:
+        key = f"{row['t']}:{row['id']}"
+        here = state["base"].get(key)
+        is_ours = here is not None and here["epoch"] == bundle.epoch
+        if not (is_ours and here["as_of"] >= bundle.clock and here["ver"] > row["ver"]):
+            as_of = max(bundle.clock, here["as_of"]) if is_ours else bundle.clock
+            state["base"][key] = {
+                "data": row["data"], "ver": row["ver"], "as_of": as_of, "epoch": bundle.epoch,
+            }  # fmt: skip
+        _enter(state, key, bundle.bucket, marks)
+    _keep_marks(state, marks)
+    state["taken"] = [*state.get("taken", []), bundle_id]
+    state["offers"] = [offer for offer in state.get("offers", []) if offer["id"] != bundle_id]
 
 
 def _sweep(state: State) -> None:
@@ -192,22 +238,36 @@ def _sweep(state: State) -> None:
     state["resetting"] = {}
 
 
-def _take_row(state: State, row: Mapping[str, Any], page: Mapping[str, Any]) -> None:
+def _marks(state: State) -> dict[str, dict[str, None]]:
+    """P19: what the resets under way have seen, to be asked many times (in order, as a list is kept)."""
+    return {bucket: dict.fromkeys(reset["seen"]) for bucket, reset in state["resetting"].items()}
+
+
+def _keep_marks(state: State, marks: Mapping[str, Mapping[str, None]]) -> None:
+    for bucket, seen in marks.items():
+        state["resetting"][bucket]["seen"] = list(seen)
+
+
+def _take_row(
+    state: State, row: Mapping[str, Any], page: Mapping[str, Any], marks: Mapping[str, dict[str, None]]
+) -> None:
     key, bucket = f"{row['t']}:{row['id']}", row["b"]
-    marked = state["resetting"].get(bucket, {"seen": None})["seen"]
     if row["op"] == "remove":
         _leave(state, key, bucket)
-        if marked is not None and key in marked:
-            marked.remove(key)
+        marks.get(bucket, {}).pop(key, None)
         return
     state["base"][key] = {
         "data": row["data"], "ver": row["ver"], "as_of": page["as_of"], "epoch": page["epoch"],
     }  # fmt: skip
+    _enter(state, key, bucket, marks)
+
+
+def _enter(state: State, key: str, bucket: str, marks: Mapping[str, dict[str, None]]) -> None:
     buckets = state["memb"].setdefault(key, [])
     if bucket not in buckets:
         buckets.append(bucket)
-    if marked is not None and key not in marked:
-        marked.append(key)
+    if bucket in marks:
+        marks[bucket][key] = None
 
 
 def _leave(state: State, key: str, bucket: str) -> None:

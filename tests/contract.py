@@ -233,7 +233,7 @@ def _answer(response: Mapping[str, Any], exchange: Exchange) -> list[str]:
     kind = exchange.got.get("Content-Type", "").split(";")[0]
     if kind not in content:
         return [f"answered as {kind!r}, documented are {sorted(content)}"]
-    if not kind.endswith("json"):
+    if not kind.endswith("json") or kind.endswith("ndjson"):
         return []
     value = json.loads(plain_body(exchange.got, exchange.answer))
     found = _problem(exchange) if kind == PROBLEM else []

@@ -6,10 +6,11 @@ from typing import Any
 import click
 from flask import current_app
 
+from backend.app import LOOKS
 from backend.cli import with_app
 from backend.ops.apply import now_utc
 from backend.ops.jobs import Worker, run_one
-from backend.ops.work import JOBS, PERIODIC
+from backend.ops.work import JOBS
 
 
 @click.command("worker")
@@ -21,7 +22,7 @@ def worker(drain: bool) -> None:
         while run_one(JOBS, now_utc()):
             continue
         return
-    loop = Worker(current_app._get_current_object(), JOBS, now_utc, PERIODIC)  # type: ignore[attr-defined]
+    loop = Worker(current_app._get_current_object(), JOBS, now_utc, LOOKS)  # type: ignore[attr-defined]
 
     def stop(*_: Any) -> None:
         loop.stop()

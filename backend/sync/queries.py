@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -23,8 +24,21 @@ def replica_of_install(session: Session, actor: Actor, install_id: str, nonce: s
 
 def statuses(session: Session, actor: Actor, op_ids: Sequence[str]) -> list[LoggedOp]:
     """Those of these ops that are in custody; only the actor's own."""
+    if not op_ids:
+        return []
     where = (LoggedOp.op_id.in_(op_ids), LoggedOp.actor_id == actor.id)
     return list(session.scalars(visible(LoggedOp, SYSTEM).where(*where).order_by(LoggedOp.op_id)))
+
+
+def clock_of(session: Session, op_id: str) -> int | None:
+    """Clock of an op in custody, or None."""
+    return session.scalar(visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.clock).where(LoggedOp.op_id == op_id))
+
+
+def attention_count(session: Session, actor: Actor) -> int:
+    """How many ops of the actor wait for a human or a deploy."""
+    where = (LoggedOp.actor_id == actor.id, LoggedOp.status.in_(("parked", "blocked")))
+    return session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(func.count()).where(*where)).one()
 
 
 def attention(session: Session, actor: Actor) -> list[LoggedOp]:

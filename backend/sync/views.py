@@ -20,7 +20,7 @@ from backend.errors import Problem
 from backend.faults import passing
 from backend.feed.log import meta
 from backend.ops.apply import now_utc
-from backend.sync import admission, queries, schemas, times
+from backend.sync import admission, ask, queries, schemas, times
 from backend.sync import pull as pulls
 from backend.sync import push as pushes
 from backend.sync.models import Replica, UnreadablePush
@@ -88,10 +88,11 @@ def push() -> dict[str, Any]:
 def pull() -> dict[str, Any]:
     now, actor = now_utc(), device_actor()
     require(actor, "sync")
-    asked = incoming.loaded(schemas.Pull())
+    body, key = incoming.loaded(schemas.Pull()), _config().secret_key.encode()
+    asked, store = ask.read(body), current_app.extensions["bundle_store"]
     with admission.lanes().work("pull"), snapshot() as session:
-        answer = pulls.page(session, pulls.read(asked), actor, _config().secret_key.encode())
-    return {**answer, **_closing(now, asked["replica"])}
+        answer = pulls.page(session, asked, actor, key, store)
+    return {**answer, **_closing(now, body["replica"])}
 
 
 @sync_bp.post("/ops/status")

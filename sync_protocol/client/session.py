@@ -12,16 +12,15 @@ from typing import Any
 
 import orjson
 
-from sync_protocol import PROTO, replica
+from sync_protocol import PROTO, doubts, replica
 from sync_protocol.client import rounds, shown, timing
-from sync_protocol.client.answers import whole
+from sync_protocol.client.puller import Puller
 from sync_protocol.client.registration import Registration
 from sync_protocol.client.store import ClientStore
 from sync_protocol.client.transport import Offline, Refused, ServerBusy, Transport, wait_s
 from sync_protocol.client.uploader import Uploader, UploadReport
 from sync_protocol.identity import uuid7
-from sync_protocol.limits import MAX_OP_BYTES, MAX_PAGE, MAX_UNACKED, SCHEMA, UPLOAD_CHUNK_BYTES
-from sync_protocol.tables import BadTable
+from sync_protocol.limits import MAX_OP_BYTES, MAX_PAGE, UPLOAD_CHUNK_BYTES
 
 BASE = "/sync/v1"
 # what recording and pushing touch
@@ -61,6 +60,7 @@ class FieldClient:
         self.transport = transport or Transport(base_url, timeout_s)
         self.transport.token = self.store.state("token").get("token", "")
         self.uploader = Uploader(self.store, self.transport, BASE, chunk_bytes)
+        self.puller = Puller(self.store, self.transport, BASE)
         self._clock = clock or (lambda: datetime.now().astimezone())
         self._random = random
         self._pulse = pulse or timing.pulse(random)
@@ -183,32 +183,32 @@ class FieldClient:
         return PushReport(sent, before - left, dups, left == 0)
 
     def pull(self, limit: int = MAX_PAGE) -> bool:
-        """Take one page; True when the view is complete. A page of another epoch is not taken (P21).
+        """Take one page or one bundle; True when the view is complete. A page of another epoch is not taken (P21).
 
         Raises Offline, ServerBusy, Refused, NotEnrolled; nothing local has changed then.
         """
         state = _require_enrolled(self.store.state())
-        request = {
-            "proto": PROTO, "replica": state["replica"], "cursor": state["cursor"],
-            "resetting": replica.resetting(state), "unacked": replica.unacked(state, MAX_UNACKED),
-            "limit": limit, "schema": SCHEMA,
-        }  # fmt: skip
         try:
-            page = whole(self.transport.json("POST", f"{BASE}/pull", request))
-            if page["epoch"] != state["epoch"]:
-                raise Refused(409, {"code": "epoch_changed", "epoch": page["epoch"]})
+            is_over = self.puller.step(state, limit, self._take)
+            if is_over:
+                self._tell_differences()
+            return is_over
         except Refused as refusal:
             self._registration.heal(refusal)
             return False
-        except BadTable as fault:
-            raise Offline(f"not an answer of this protocol: {fault}") from fault
-        if not page["complete"] and page["cursor"] == state["cursor"] and not page["reset"]:
-            raise Offline("a page that leads nowhere")
-        with self.store.change() as kept:
-            _require_epoch(kept, page)
-            self._note_time(kept, page)
-            self._registration.calm()
-            return replica.take_page(kept, page)
+
+    def _tell_differences(self) -> None:
+        """P44. A server that will not hear of it must not keep the device from syncing."""
+        if doubts.to_report(self.store.state("doubts")):
+            try:
+                self.puller.report(self.store.state())
+            except Refused as refusal:
+                self.last_trouble = str(refusal)
+
+    def _take(self, state: dict[str, Any], page: Mapping[str, Any]) -> None:
+        _require_epoch(state, page)
+        self._note_time(state, page)
+        self._registration.calm()
 
     def upload(self) -> UploadReport:
         """Bring every waiting photo to the server, from the byte where it stopped.

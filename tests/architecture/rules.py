@@ -28,6 +28,7 @@ MAX_FILE, MAX_FUNCTION, MAX_VIEW = 300, 40, 15
 # Reads of plain bookkeeping that belongs to nobody: heads, clocks, logs of the protocol itself.
 UNSCOPED = {
     "feed/log.py",
+    "feed/pages.py",
     "journal/book.py",
     "sync/uploads.py",
     "ops/custody.py",

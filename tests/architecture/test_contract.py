@@ -32,7 +32,7 @@ from tests.contract import DOCUMENT, OPERATIONS, Operation, resolved, schema_fau
 TESTS = Path(__file__).parents[1]
 SCHEMAS = DOCUMENT["components"]["schemas"]
 IN = {
-    name: getattr(sync, name)() for name in ("Enrol", "Register", "Pull", "OpsStatus", "BlobsQuery", "Wanted")
+    name: getattr(sync, name)() for name in ("Enrol", "Register", "Pull", "OpsStatus", "BlobsQuery", "Wanted", "Digest", "Report")
 }
 IN |= {name: verb.schema for name, verb in VERBS.items()}
 OUT = {"feed.problem": ProblemOut(), "Link": LinkOut(), "HistoryLine": LineOut(), "Conflict": ConflictOut()}
