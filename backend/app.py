@@ -33,6 +33,7 @@ from backend.photos.store import PhotoStore
 from backend.sweeps import queries as sweeps
 from backend.sync import admission, packing
 from backend.sync.receiving import finish_whole
+from backend.sync.rescue import rescue_bp
 from backend.sync.uploads import uploads_bp
 from backend.sync.views import sync_bp
 from backend.trouble import problem_of
@@ -65,11 +66,13 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["config"] = settings
     database.init_app(app, settings)
     app.extensions["photo_store"] = PhotoStore(settings.photos)
+    app.extensions["rescue_store"] = PhotoStore(settings.rescue)
     guard.register(app, _device, _person)
     admission.register(app, settings)
     for blueprint in (
         sync_bp,
         uploads_bp,
+        rescue_bp,
         ops_views.ops_bp,
         ops_views.problems_bp,
         ledgers_bp,
@@ -181,7 +184,7 @@ def render(problem: Problem, more: dict[str, str] | None = None) -> Response:
         extra.setdefault("retry_after", problem.retry_after_s)
     body = {"type": f"/problems/{problem.code}", "title": problem.title(language), "status": problem.status, "code": problem.code,
             "detail": problem.detail, "errors": list(problem.errors), "retryable": problem.code in RETRYABLE} | extra  # fmt: skip
-    if request.path.startswith("/sync/v1/blobs"):
+    if request.path.startswith(("/sync/v1/blobs", "/sync/v1/rescue")):
         headers["Tus-Resumable"] = "1.0.0"
     return Response(orjson.dumps(body), problem.status, headers, mimetype="application/problem+json")
 
