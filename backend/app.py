@@ -35,6 +35,7 @@ from backend.sync import admission, compaction, packing
 from backend.sync.bundles import BundleStore
 from backend.sync.downloads import downloads_bp
 from backend.sync.receiving import finish_whole
+from backend.sync.rescue import rescue_bp
 from backend.sync.uploads import uploads_bp
 from backend.sync.views import sync_bp
 from backend.trouble import problem_of
@@ -68,12 +69,14 @@ def create_app(config: Config | None = None) -> Flask:
     database.init_app(app, settings)
     app.extensions["bundle_store"] = BundleStore(settings.data / "bundles")
     app.extensions["photo_store"] = PhotoStore(settings.photos)
+    app.extensions["rescue_store"] = PhotoStore(settings.rescue)
     guard.register(app, _device, _person)
     admission.register(app, settings)
     for blueprint in (
         sync_bp,
         uploads_bp,
         downloads_bp,
+        rescue_bp,
         ops_views.ops_bp,
         ops_views.problems_bp,
         ledgers_bp,
@@ -194,7 +197,7 @@ def render(problem: Problem, more: dict[str, str] | None = None) -> Response:
         extra.setdefault("retry_after", problem.retry_after_s)
     body = {"type": f"/problems/{problem.code}", "title": problem.title(language), "status": problem.status, "code": problem.code,
             "detail": problem.detail, "errors": list(problem.errors), "retryable": problem.code in RETRYABLE} | extra  # fmt: skip
-    if request.path.startswith("/sync/v1/blobs"):
+    if request.path.startswith(("/sync/v1/blobs", "/sync/v1/rescue")):
         headers["Tus-Resumable"] = "1.0.0"
     return Response(orjson.dumps(body), problem.status, headers, mimetype="application/problem+json")
 

@@ -100,6 +100,10 @@ class Config:
         return self.data / "photos"
 
     @property
+    def rescue(self) -> Path:
+        return self.data / "rescue"
+
+    @property
     def is_sqlite(self) -> bool:
         return self.database_url.startswith("sqlite")
 

@@ -14,6 +14,7 @@ from backend.accounts import tokens
 from backend.cli import show, with_app
 from backend.cli.compact import compact
 from backend.cli.reading import geo, ledger
+from backend.cli.rescue import rescue
 from backend.cli.setup import add_user, install_packs, load_city, migrate
 from backend.cli.worker import worker
 from backend.config import SETTINGS, load
@@ -269,5 +270,6 @@ def serve(host: str, port: int, first_start: bool) -> None:
 
 main.add_command(geo)
 main.add_command(ledger)
+main.add_command(rescue)
 main.add_command(worker)
 main.add_command(compact)

@@ -61,6 +61,21 @@ class Divergence(Scoped, Base):
     __table_args__ = (UniqueConstraint("replica", "bucket", "epoch", "as_of"),)
 
 
+class Rescue(Scoped, Base):
+    """An opaque dump of a device's database (P89): whose it is, and how much of it is here. Never what is in it."""
+
+    __tablename__ = "rescues"
+    __scope__ = PUBLIC
+    id: Mapped[str] = mapped_column(Key, primary_key=True)
+    device_id: Mapped[str] = mapped_column(Key, index=True)
+    user_id: Mapped[str] = mapped_column(Key)
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+
+
 class UnreadablePush(Base):
     """A push whose frame could not be read: kept for inspection, never thrown away; sent again it is kept once (I20)."""
 

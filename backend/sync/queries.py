@@ -7,7 +7,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.ops.models import LoggedOp
-from backend.sync.models import Replica
+from backend.sync.models import Replica, Rescue
 
 
 def replica_of(session: Session, actor: Actor, replica_id: str) -> Replica | None:
@@ -20,6 +20,22 @@ def replica_of_install(session: Session, actor: Actor, install_id: str, nonce: s
     """The replica that this registration made already (it is idempotent)."""
     where = (Replica.user_id == actor.id, Replica.install_id == install_id, Replica.nonce == nonce)
     return session.scalars(visible(Replica, SYSTEM).where(*where)).first()
+
+
+def rescues_of(session: Session, device_id: str) -> Sequence[Rescue]:
+    """The dumps of one device, oldest first."""
+    return session.scalars(visible(Rescue, SYSTEM).where(Rescue.device_id == device_id).order_by(Rescue.created_at)).all()
+
+
+def rescues(session: Session, actor: Actor) -> Sequence[Rescue]:
+    """All dumps, oldest first."""
+    return session.scalars(visible(Rescue, actor).order_by(Rescue.created_at, Rescue.id)).all()
+
+
+def rescue(session: Session, rescue_id: str, is_locked: bool = False) -> Rescue | None:
+    """One dump by its id, locked until the end of the transaction where it is to be changed."""
+    statement = visible(Rescue, SYSTEM).where(Rescue.id == rescue_id)
+    return session.scalars(statement.with_for_update() if is_locked else statement).first()
 
 
 def statuses(session: Session, actor: Actor, op_ids: Sequence[str]) -> list[LoggedOp]:

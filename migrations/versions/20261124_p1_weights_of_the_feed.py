@@ -8,7 +8,7 @@ from alembic import op
 import backend.database
 
 revision = '20261124_p1'
-down_revision = '20261124_m1'
+down_revision = '20261124_d2'
 branch_labels = None
 depends_on = None
 

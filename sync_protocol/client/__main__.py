@@ -43,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("args", help="JSON")
     record.add_argument("photos", nargs="*", type=Path)
     record.add_argument("--urgent", action="store_true", help="danger: sent at once, by a lane of its own")
-    for name in ("push", "pull", "upload", "status"):
+    for name in ("push", "pull", "upload", "rescue", "status"):
         commands.add_parser(name)
     sync = commands.add_parser("sync")
     sync.add_argument(

@@ -13,7 +13,7 @@ from typing import Any
 import orjson
 
 from sync_protocol import PROTO, doubts, replica
-from sync_protocol.client import rounds, shown, timing
+from sync_protocol.client import rescuer, rounds, shown, timing
 from sync_protocol.client.puller import Puller
 from sync_protocol.client.registration import Registration
 from sync_protocol.client.store import ClientStore
@@ -61,6 +61,7 @@ class FieldClient:
         self.transport.token = self.store.state("token").get("token", "")
         self.uploader = Uploader(self.store, self.transport, BASE, chunk_bytes)
         self.puller = Puller(self.store, self.transport, BASE)
+        self._chunk_bytes = chunk_bytes
         self._clock = clock or (lambda: datetime.now().astimezone())
         self._random = random
         self._pulse = pulse or timing.pulse(random)
@@ -216,6 +217,13 @@ class FieldClient:
         Raises Offline, ServerBusy, Refused.
         """
         return self.uploader.run() if self.store.waiting() else UploadReport(0, {})
+
+    def rescue(self) -> str:
+        """P89: bring a copy of everything that is kept here to the server; works for a revoked device. Its SHA-256.
+
+        Raises Offline, ServerBusy, Refused, OSError.
+        """
+        return rescuer.rescue(self.store.home, self.transport, BASE, self._chunk_bytes)
 
     def sync(self, tries: int = 12, wait: Callable[[float], None] = time.sleep, jitter: Random | None = None,
              until_quiet: bool = True, pace: rounds.Pace = rounds.QUICK) -> bool:  # fmt: skip

@@ -89,12 +89,6 @@ def test_i17_facts_and_edits_of_different_fields_come_to_the_same_in_either_orde
     either_order(ground, state, ops)
 
 
-@settings(max_examples=12, **QUIET)
-@given(state=STATES, ops=COMMUTING)
-def test_i17_on_both_databases(both: Ground, state: str, ops: tuple[Op, Op]) -> None:
-    either_order(both, state, ops)
-
-
 def test_two_edits_of_one_text_do_not_commute_and_nothing_of_either_is_lost(ground: Ground) -> None:
     """The law has an edge: here the order decides what stands, and both orders keep both texts."""
     ops: tuple[Op, Op] = tuple(("problem.edit", "city", {"set": {"target": {"was": "原定", "now": now}}}) for now in "甲乙")  # type: ignore[assignment]
