@@ -30,8 +30,9 @@ BYTES = "application/offset+octet-stream"
 
 @rescue_bp.before_request
 def check_version() -> None:
-    """tus: every request names the version. Raises Problem tus_version."""
-    require_version()
+    """tus: every request but OPTIONS names the version. Raises Problem tus_version."""
+    if request.method != "OPTIONS":
+        require_version()
 
 
 @rescue_bp.post("/rescue")

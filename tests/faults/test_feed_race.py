@@ -22,12 +22,12 @@ from backend.ops import apply as ops
 from backend.ops.apply import now_utc
 from backend.ops.op import Op, framed_op
 from backend.sweeps import queries as sweeps
-from backend.sync import pull
+from backend.sync import ask, pull
 from backend.sync import scope as scopes
 from sync_protocol.cursor import decode
 from sync_protocol.envelope import frames
 from sync_protocol.identity import GENESIS
-from sync_protocol.limits import SCHEMA_MIN
+from sync_protocol.limits import PROTO_MIN, SCHEMA_MIN
 from tests.faults.phones import op_body, sites
 from tests.faults.rig import SECRET, Place
 
@@ -51,9 +51,10 @@ class Follower:
 
     def page(self) -> bool:
         """Take one page; whether it was the last."""
-        ask = pull.Ask(cursor=self.cursor, resetting={}, unacked=[], limit=50, schema=SCHEMA_MIN)
+        asked = {"cursor": self.cursor, "resetting": {}, "unacked": [], "limit": 50, "schema": SCHEMA_MIN, "proto": PROTO_MIN,
+                 "accept_bundles": False, "taken": [], "mismatched": {}}  # fmt: skip
         with self._app.app_context(), snapshot() as session:
-            found = pull.page(session, ask, self._actor, KEY)
+            found = pull.page(session, ask.read(asked), self._actor, KEY, self._app.extensions["bundle_store"])
         if found["as_of"] < self.as_of:
             self.inversions.append(f"clock {self.as_of} → {found['as_of']}")
         self.as_of, self.cursor, self.pages = found["as_of"], found["cursor"], self.pages + 1

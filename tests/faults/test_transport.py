@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 import pytest
 
+from sync_protocol import replica
 from sync_protocol.client.session import FieldClient
 from sync_protocol.client.transport import Offline, Refused, ServerBusy
 from tests.faults.audit import words_of
@@ -72,6 +73,8 @@ def phone(place: Place, server: Server, home: Path, person: int = 1) -> FieldCli
     """An enrolled device with three ops and one photo waiting, and half its pages taken."""
     client = FieldClient(home, server.url, timeout_s=5, synchronous="OFF")
     client.enrol(place.code(person), f"install-{home.name}")
+    with client.store.change() as kept:
+        replica.refuse_bundle(kept)  # pages are cut here; what becomes of a cut bundle is asked in tests/pull
     client.pull(limit=20)
     dice, schools = Random(person), sites(place)
     for n in range(3):
