@@ -4,7 +4,7 @@ PORT ?= 8000
 PY := .venv/bin/python
 export HOST PORT
 
-.PHONY: setup setup-dev run test test-full mutants lint bench lock field-day
+.PHONY: setup setup-dev run test test-full mutants lint bench lock field-day life
 
 setup: .venv/.runtime
 setup-dev: .venv/.dev
@@ -38,6 +38,9 @@ bench: setup-dev
 
 field-day: setup
 	$(PY) -m backend field-day
+
+life:  ## write docs/problem-life.md from the table of steps
+	$(PY) -m backend.problems.life > docs/problem-life.md
 
 lock:  ## compile the pins again, with hashes
 	$(PY) -m uv pip compile --generate-hashes --universal --python-version 3.11 --no-header --quiet requirements.in -o requirements.txt

@@ -1,18 +1,19 @@
 """Wiring: configuration, database, doors, errors, headers. No feature is decided here."""
 
 import logging
+import socket
 import sys
 from datetime import datetime
 from typing import Any
 
 import orjson
 import structlog
-from flask import Flask, Response, g, request
+from flask import Flask, Response, current_app, g, request
 from flask.json.provider import JSONProvider
 from sqlalchemy.exc import DataError
 from werkzeug.exceptions import HTTPException
 
-from backend import database, faults
+from backend import database, faults, lines
 from backend.access import guard
 from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
@@ -30,14 +31,17 @@ from backend.ops.work import JOBS, PERIODIC
 from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.sweeps import queries as sweeps
-from backend.sync import packing
+from backend.sync import admission, compaction, packing
+from backend.sync.bundles import BundleStore
+from backend.sync.downloads import downloads_bp
 from backend.sync.receiving import finish_whole
+from backend.sync.rescue import rescue_bp
 from backend.sync.uploads import uploads_bp
 from backend.sync.views import sync_bp
 from backend.trouble import problem_of
 
 COOKIE = "huyuan_session"
-TIDY_EVERY_S = 3600.0
+TIDY_EVERY_S, PRESS_EVERY_S = 3600.0, 30.0
 log = structlog.get_logger(__name__)
 _PACKED_KINDS = ("application/json", "application/geo+json")
 _JSON_KINDS = (*_PACKED_KINDS, "application/problem+json")
@@ -63,11 +67,16 @@ def create_app(config: Config | None = None) -> Flask:
     app.secret_key = settings.secret_key
     app.extensions["config"] = settings
     database.init_app(app, settings)
+    app.extensions["bundle_store"] = BundleStore(settings.data / "bundles")
     app.extensions["photo_store"] = PhotoStore(settings.photos)
+    app.extensions["rescue_store"] = PhotoStore(settings.rescue)
     guard.register(app, _device, _person)
+    admission.register(app, settings)
     for blueprint in (
         sync_bp,
         uploads_bp,
+        downloads_bp,
+        rescue_bp,
         ops_views.ops_bp,
         ops_views.problems_bp,
         ledgers_bp,
@@ -85,7 +94,7 @@ def start_worker(app: Flask) -> Worker | None:
     """The background worker inside the server, unless HUYUAN_WORKER says otherwise."""
     if app.extensions["config"].worker != "thread":
         return None
-    worker = Worker(app, JOBS, now_utc, (*PERIODIC, (TIDY_EVERY_S, _tidy)))
+    worker = Worker(app, JOBS, now_utc, LOOKS)
     app.extensions["worker"] = worker
     worker.start()
     return worker
@@ -96,6 +105,15 @@ def _tidy(now: datetime) -> None:
     finished, swept = finish_whole(now), sweep_scratch(now.timestamp())
     if finished or swept:
         log.info("tidied", uploads=finished, scratch=swept)
+
+
+def _press(_: datetime) -> None:
+    """Bundles that were made while a device waited are packed harder once there is time."""
+    current_app.extensions["bundle_store"].press()
+
+
+LOOKS = (*PERIODIC, *compaction.PERIODIC, (TIDY_EVERY_S, _tidy), (PRESS_EVERY_S, _press))
+"""What a worker looks at from time to time, inside the server or beside it."""
 
 
 def configure_logs(level: str) -> None:
@@ -177,9 +195,10 @@ def render(problem: Problem, more: dict[str, str] | None = None) -> Response:
     headers = {k: v for k, v in (more or {}).items() if k == "Allow"} | extra.pop("headers", {})
     if problem.retry_after_s:
         headers["Retry-After"] = str(problem.retry_after_s)
+        extra.setdefault("retry_after", problem.retry_after_s)
     body = {"type": f"/problems/{problem.code}", "title": problem.title(language), "status": problem.status, "code": problem.code,
             "detail": problem.detail, "errors": list(problem.errors), "retryable": problem.code in RETRYABLE} | extra  # fmt: skip
-    if request.path.startswith("/sync/v1/blobs"):
+    if request.path.startswith(("/sync/v1/blobs", "/sync/v1/rescue")):
         headers["Tus-Resumable"] = "1.0.0"
     return Response(orjson.dumps(body), problem.status, headers, mimetype="application/problem+json")
 
@@ -196,7 +215,16 @@ def _finish(response: Response) -> Response:
             response.set_data(data)
             response.headers["Content-Encoding"] = coding
         response.headers.add("Vary", "Accept-Encoding")
+    _let_go(response)
     return response
+
+
+def _let_go(response: Response) -> None:
+    """A refused request's body is not waited for: other phones need the thread (P84)."""
+    line, body = request.environ.get("gunicorn.socket"), request.environ.get("wsgi.input")
+    has_body = request.content_length or "Transfer-Encoding" in request.headers
+    if response.status_code >= 400 and has_body and isinstance(line, socket.socket):
+        response.call_on_close(lambda: lines.let_go(line, body))
 
 
 __all__ = ["CODES", "COOKIE", "SYSTEM", "create_app", "render", "start_worker"]

@@ -4,7 +4,8 @@ The table SETTINGS is printed by `python -m backend config` and compared with th
 """
 
 import secrets
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from environs import Env
@@ -49,8 +50,25 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "",
         "for tests of crashes only: point:n, see backend/faults.py; refused with secure cookies",
     ),
+    "HUYUAN_LANES": (
+        "push=40/6 pull=24/6 blobs=32/32 urgent=8/2",
+        "requests let in / worked on at a time, by lane; who finds one full is told when to come back",
+    ),
+    "HUYUAN_PUSH_SECONDS": ("20", "a push starts no new lot of ops after this long and says where it stopped"),
     "HUYUAN_MIN_FREE_BYTES": ("268435456", "uploads are refused (507) below this much free disk"),
 }
+
+
+def read_lanes(text: str) -> dict[str, tuple[int, int]]:
+    """`push=40/6 …` → {"push": (40, 6), …}. Raises ValueError where a lane is missing, unknown or without places."""
+    found = {}
+    for word in text.split():
+        name, _, sizes = word.partition("=")
+        most, _, working = sizes.partition("/")
+        found[name] = (int(most), int(working))
+    if set(found) != {"push", "pull", "blobs", "urgent"} or any(n < 1 for pair in found.values() for n in pair):
+        raise ValueError(f"HUYUAN_LANES: push, pull, blobs and urgent, each most/working, not {text!r}")
+    return found
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,10 +92,16 @@ class Config:
     drain_s: float = 0.0
     stall_s: float = 60.0
     fault: str = ""
+    lanes: Mapping[str, tuple[int, int]] = field(default_factory=lambda: read_lanes(SETTINGS["HUYUAN_LANES"][0]))
+    push_seconds: float = 20.0
 
     @property
     def photos(self) -> Path:
         return self.data / "photos"
+
+    @property
+    def rescue(self) -> Path:
+        return self.data / "rescue"
 
     @property
     def is_sqlite(self) -> bool:
@@ -130,5 +154,7 @@ def load(data_directory: Path | None = None, database_url: str = "") -> Config:
         stall_s=env.float("HUYUAN_STALL_S", 60.0),
         fault=env.str("HUYUAN_FAULT", ""),
         min_free_bytes=env.int("HUYUAN_MIN_FREE_BYTES", 268_435_456),
+        lanes=read_lanes(env.str("HUYUAN_LANES", SETTINGS["HUYUAN_LANES"][0])),
+        push_seconds=env.float("HUYUAN_PUSH_SECONDS", 20.0),
         former_secrets=tuple(filter(None, env.str("HUYUAN_FORMER_SECRET_KEYS", "").split(","))),
     )

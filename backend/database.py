@@ -174,8 +174,8 @@ def transaction() -> Iterator[Session]:
         session = db.session()
         session.close()
         session.info.clear()
-        session.connection(execution_options={"huyuan_write": True})
         try:
+            session.connection(execution_options={"huyuan_write": True})
             yield session
             session.flush()
             for close in list(session.info.get("closers", {}).values()):
@@ -183,9 +183,10 @@ def transaction() -> Iterator[Session]:
             passing("commit.before")
             session.commit()
             passing("commit.after")
-            held.is_failing = False
+            held.note(has_failed=False)
         except BaseException as fault:
-            held.is_failing = held.is_failing or problem_of(fault) is not None
+            if problem_of(fault) is not None:
+                held.note(has_failed=True)
             session.rollback()
             raise
         finally:

@@ -52,7 +52,7 @@ CODES: Mapping[str, tuple[int, str, str]] = {
 }
 # The same request may succeed later, or after what its code asks for (sync_protocol/problems.py says the same of the wire's).
 RETRYABLE = frozenset({
-    "epoch_changed", "replica_forked", "busy", "cursor_invalid", "too_large", "rate_limited", "overloaded", "storage_full",
+    "epoch_changed", "replica_forked", "busy", "cursor_invalid", "too_large", "rate_limited", "overloaded", "not_ready", "storage_full",
     "locked", "offset_conflict", "checksum_mismatch",
 })  # fmt: skip
 

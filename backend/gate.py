@@ -7,16 +7,17 @@ again, and no thread of the server is held by a stranger's lock. Never a decisio
 """
 
 import fcntl
-import threading
 import time
-from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from backend.queueing import Queue
+
 WAIT_S = (
     8.0  # with SQLite's own 3 s (busy_timeout) less than the 12 s that a request may wait for the database
 )
+DOUBT_S = 2.0  # after a change that failed, nobody is sent here for so long
 POLL_S = 0.005  # flock has no time-out of its own; another process is the exception
 
 
@@ -30,10 +31,8 @@ class WriteGate:
     def __init__(self, database: Path | None, wait_s: float = WAIT_S) -> None:
         self._path, self._wait_s = database, wait_s
         self._file = open(f"{database}.lock", "ab") if database else None  # noqa: SIM115 - lives as long as the app
-        self._mutex = threading.Lock()  # held for a few instructions, never while waiting
-        self._is_held = False
-        self._queue: deque[threading.Lock] = deque()
-        self.is_failing = False  # the last change that was tried failed by trouble of the database
+        self._queue = Queue(1)
+        self.failed_at_s: float | None = None  # (monotonic) the last change failed by trouble of database or disk
 
     @property
     def is_needed(self) -> bool:
@@ -47,7 +46,8 @@ class WriteGate:
             yield
             return
         until = time.monotonic() + self._wait_s
-        self._enter(until)
+        if not self._queue.enter(self._wait_s):
+            raise GateBusy("other writers are still at it")
         try:
             self._meet_processes(until)
             try:
@@ -55,40 +55,25 @@ class WriteGate:
             finally:
                 fcntl.flock(self._file, fcntl.LOCK_UN)
         finally:
-            self._leave()
+            self._queue.leave()
 
     def close(self) -> None:
         """Let go of the lock file."""
         if self._file is not None:
             self._file.close()
 
+    def note(self, has_failed: bool) -> None:
+        """How the last change went. A small one may pass where a large one finds no room: see `is_doubtful`."""
+        self.failed_at_s = time.monotonic() if has_failed else None
+
+    def is_doubtful(self) -> bool:
+        """Whether the last change failed a moment ago."""
+        return self.failed_at_s is not None and time.monotonic() - self.failed_at_s < DOUBT_S
+
     def wal_bytes(self) -> int:
         """Bytes of the write-ahead log that are not folded back yet."""
         wal = Path(f"{self._path}-wal")
         return wal.stat().st_size if self._path and wal.exists() else 0
-
-    def _enter(self, until: float) -> None:
-        with self._mutex:
-            if not self._is_held:
-                self._is_held = True
-                return
-            ticket = threading.Lock()
-            ticket.acquire()
-            self._queue.append(ticket)
-        if ticket.acquire(timeout=max(0.0, until - time.monotonic())):
-            return
-        with self._mutex:
-            if ticket in self._queue:
-                self._queue.remove(ticket)
-                raise GateBusy("other writers are still at it")
-        # handed over in the very moment of giving up: it is ours
-
-    def _leave(self) -> None:
-        with self._mutex:
-            if self._queue:
-                self._queue.popleft().release()  # handed over, never up for grabs
-            else:
-                self._is_held = False
 
     def _meet_processes(self, until: float) -> None:
         assert self._file is not None

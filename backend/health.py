@@ -36,7 +36,9 @@ def readyz() -> dict[str, Any]:
 def _epoch() -> str:
     """This server's history, from a database that takes changes. Raises Problem not_ready."""
     try:
-        if gate().is_failing:
+        if gate().is_doubtful():
+            raise _not_ready("database")
+        if gate().failed_at_s is not None:
             probe()
         with snapshot() as session:
             return meta(session, SYSTEM).epoch

@@ -4,11 +4,12 @@ Every refusal here is made before anything was done, so the same request may be 
 """
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import orjson
+from backports import zstd
 from flask import current_app, request
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import ClientDisconnected
@@ -17,6 +18,8 @@ from backend.errors import Problem, invalid
 from sync_protocol.envelope import has_nul, is_too_deep
 
 BLOCK_BYTES = 65_536
+MAX_RATIO, MIN_INFLATED_BYTES = 200, 65_536  # ops shrink to a tenth; what shrinks more than this is no text
+ZSTD_WINDOW_LOG = 23  # 8 MiB, as RFC 9659 has it
 JSON = "application/json"
 CUT = {"retryable": True}  # the line's fault, not the sender's: the same bytes again may arrive whole
 
@@ -31,15 +34,13 @@ class Unreadable(Problem):
 def body() -> bytes:
     """The request's body, whole and inflated. Raises Unreadable (bad_frame); Problem too_large, bad_encoding."""
     config = current_app.extensions["config"]
-    encoding = request.headers.get("Content-Encoding", "identity")
-    if encoding not in ("gzip", "identity"):
-        raise Problem("bad_encoding", f"Content-Encoding {encoding} is not spoken here; gzip is")
+    encoding = request.headers.get("Content-Encoding", "identity").lower()
+    if encoding != "identity" and encoding not in _INFLATERS:
+        raise Problem("bad_encoding", f"Content-Encoding {encoding} is not spoken here; {', '.join(ENCODINGS)} are")
     raw = _arrived(config.max_request_bytes)
     if request.content_length is not None and len(raw) < request.content_length:
-        raise Unreadable(
-            "bad_frame", f"{len(raw)} of {request.content_length} bytes arrived", extra=CUT, raw=raw
-        )
-    return _inflated(raw, config.max_inflated_bytes) if encoding == "gzip" else raw
+        raise Unreadable("bad_frame", f"{len(raw)} of {request.content_length} bytes arrived", extra=CUT, raw=raw)
+    return raw if encoding == "identity" else _inflated(encoding, raw, config.max_inflated_bytes)
 
 
 def _arrived(limit: int) -> bytes:
@@ -58,17 +59,35 @@ def _arrived(limit: int) -> bytes:
     return bytes(raw)
 
 
-def _inflated(raw: bytes, limit: int) -> bytes:
+def _inflated(encoding: str, raw: bytes, limit: int) -> bytes:
+    """`raw` without its coding, stopped at the limit or at a ratio that no text has: a bomb is cheap (S13)."""
+    most = min(limit, MIN_INFLATED_BYTES + MAX_RATIO * len(raw))
+    data, is_whole = _INFLATERS[encoding](raw, most + 1)
+    if len(data) > most:
+        raise Problem("too_large", "too large when inflated", extra={"limits": {"max_inflated_bytes": limit}})
+    if not is_whole:
+        raise Unreadable("bad_frame", f"the {encoding} stream is cut short", raw=raw)
+    return data
+
+
+def _gunzip(raw: bytes, most: int) -> tuple[bytes, bool]:
     stream = zlib.decompressobj(wbits=31)
     try:
-        data = stream.decompress(raw, limit + 1)
+        return stream.decompress(raw, most), stream.eof
     except zlib.error as fault:
         raise Unreadable("bad_frame", "the body is not gzip", raw=raw) from fault
-    if len(data) > limit:
-        raise Problem("too_large", "too large when inflated", extra={"limits": {"max_inflated_bytes": limit}})
-    if not stream.eof:
-        raise Unreadable("bad_frame", "the gzip stream is cut short", raw=raw)
-    return data
+
+
+def _unzstd(raw: bytes, most: int) -> tuple[bytes, bool]:
+    stream = zstd.ZstdDecompressor(options={zstd.DecompressionParameter.window_log_max: ZSTD_WINDOW_LOG})
+    try:
+        return bytes(stream.decompress(raw, max_length=most)), stream.eof
+    except zstd.ZstdError as fault:
+        raise Unreadable("bad_frame", "the body is not zstd", raw=raw) from fault
+
+
+_INFLATERS: Mapping[str, Callable[[bytes, int], tuple[bytes, bool]]] = {"gzip": _gunzip, "zstd": _unzstd}
+ENCODINGS = tuple(_INFLATERS)  # what bodies may be packed with
 
 
 def parsed(raw: bytes) -> dict[str, Any]:

@@ -39,12 +39,14 @@ def problem_of(fault: BaseException) -> Problem | None:
 
 def _causes(fault: BaseException | None) -> Iterator[BaseException]:
     seen: set[int] = set()
-    while fault is not None and id(fault) not in seen:
-        seen.add(id(fault))
-        yield fault
-        if isinstance(fault, DBAPIError) and fault.orig is not None:
-            yield fault.orig
-        fault = fault.__cause__ or fault.__context__
+    left = [fault]
+    while left:
+        at = left.pop()
+        if at is None or id(at) in seen:
+            continue
+        seen.add(id(at))
+        yield at
+        left += [at.__cause__, at.__context__, at.orig if isinstance(at, DBAPIError) else None]
 
 
 def _kind(fault: BaseException) -> str:

@@ -103,9 +103,7 @@ def _with_grain(at: Anchor) -> Anchor:
     return Anchor(at.boot, at.mono_ms, at.server_ms, at.uncertainty_ms + more)
 
 
-def _without_anchor(
-    wall_ms: int | None, known_after_ms: int | None, received_ms: int, quality: str
-) -> Estimate:
+def _without_anchor(wall_ms: int | None, known_after_ms: int | None, received_ms: int, quality: str) -> Estimate:
     """The wall clock within its bracket; without a bracket it is believed within reason, never past receipt."""
     if known_after_ms is not None:
         is_inside = wall_ms is not None and known_after_ms <= wall_ms <= received_ms

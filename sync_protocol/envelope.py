@@ -66,11 +66,7 @@ def _read_body(op: Framed) -> Framed:
     except orjson.JSONDecodeError as fault:
         op.fault = f"body is not JSON: {fault}"
         return op
-    if (
-        not isinstance(body, dict)
-        or not isinstance(body.get("op"), str)
-        or not isinstance(body.get("verb"), str)
-    ):
+    if not isinstance(body, dict) or not isinstance(body.get("op"), str) or not isinstance(body.get("verb"), str):
         op.fault = "body lacks op or verb"
         return op
     if not 8 <= len(body["op"]) <= 64 or body["op"].startswith("fp:") or not _is_plain(body["op"]):

@@ -38,11 +38,7 @@ class Witness:
         own = at.get("anchor")
         anchor = self._anchor(own, token, at) if isinstance(own, Mapping) else None
         anchors = [found for found in (anchor, self._present) if found is not None]
-        proofs = [
-            ms
-            for ms in (known, self._server_ms(own.get("tok")) if anchor and own else None)
-            if ms is not None
-        ]
+        proofs = [ms for ms in (known, self._server_ms(own.get("tok")) if anchor and own else None) if ms is not None]
         wall = at.get("wall")
         wall_ms = self._wall_ms(wall) if isinstance(wall, str) else None
         return place(anchors, boot, _mono(at), wall_ms, max(proofs, default=None), self._received_ms)
@@ -53,11 +49,7 @@ class Witness:
         mono, uncertainty = _mono(said), _whole(said.get("unc"))
         if not boot or server_ms is None or mono is None or uncertainty is None:
             return None
-        return (
-            Anchor(boot, mono, server_ms + uncertainty, uncertainty)
-            if 0 <= uncertainty <= MAX_MONO_MS
-            else None
-        )
+        return Anchor(boot, mono, server_ms + uncertainty, uncertainty) if 0 <= uncertainty <= MAX_MONO_MS else None
 
     def _server_ms(self, token: object) -> int | None:
         """The time that a token proves; many ops of a push name the same one."""

@@ -1,4 +1,4 @@
-"""Planning a pull: where each bucket starts, what is dropped or reset, where the cursor ends (P15–P19).
+"""Planning a pull: where each bucket starts, what is dropped or reset, where the cursor ends (P15–P19, P42–P46).
 Pure."""
 
 from collections.abc import Iterable, Mapping
@@ -25,6 +25,7 @@ def plan(
     horizons: Mapping[str, int],
     resetting: Mapping[str, int] | Iterable[str],
     again: Iterable[str] = (),
+    taken: Mapping[str, int] | None = None,
 ) -> Plan:
     """Where each bucket in `scope` is read from.
 
@@ -32,21 +33,23 @@ def plan(
     of which removals were forgotten since the device's position is reset: read again from nothing,
     swept by the device at the end. While a reset is under way its pages stand before the horizon, so
     there the clock at which it began counts: it starts again only when removals were forgotten since
-    *then*. `resetting` gives these clocks; a bare list claims "just begun". P42: buckets in `again` are
-    reset whatever their position.
+    *then*. `resetting` gives these clocks; a bare list claims "just begun". P42, P43: buckets in `again`
+    are reset whatever their position. P46: a bucket that is in no cursor and of which the device has
+    `taken` a bundle stands where the bundle does, and nothing before counts as known.
     """
-    wanted = set(scope)
+    anew, held, since, reset = set(again), taken or {}, dict[str, Position](), list[str]()
     began = resetting if isinstance(resetting, Mapping) else dict.fromkeys(resetting, None)
-    anew, since, reset = set(again), dict[str, Position](), list[str]()
-    for bucket in sorted(wanted):
+    for bucket in sorted(set(scope)):
         at, horizon = cursor.get(bucket, START), horizons.get(bucket, 0)
-        begun = began.get(bucket)
-        knows = begun + 1 if isinstance(begun, int) else horizon if bucket in began else 0
+        begun, is_under_way = began.get(bucket), bucket in began
+        if at == START and bucket in held:
+            at, is_under_way = (held[bucket], MAX_SUB), False
+        knows = (begun + 1 if isinstance(begun, int) else horizon) if is_under_way else 0
         if at > START and (bucket in anew or max(_passed(at), knows) < horizon):
             reset.append(bucket)
             at = START
         since[bucket] = at
-    return Plan(since, sorted(set(cursor) - wanted), reset)
+    return Plan(since, sorted({*cursor, *held} - set(since)), reset)
 
 
 def _passed(at: Position) -> int:

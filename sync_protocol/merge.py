@@ -14,13 +14,16 @@ POLICIES = ("server", "device", "union", "max", "manual")
 @dataclass(frozen=True, slots=True)
 class Conflict:
     """A field that both sides changed differently: what it was, what the server has, what the device
-    wanted."""
+    wanted, and what stands now. `is_joined`: the policy made one value of both (P72), none was overridden.
+    """
 
     field: str
     was: Any
     theirs: Any
     mine: Any
     policy: str
+    kept: Any = None
+    is_joined: bool = False
 
 
 @dataclass(slots=True)
@@ -31,9 +34,7 @@ class Merged:
     conflicts: list[Conflict] = field(default_factory=list)
 
 
-def merge(
-    theirs: Mapping[str, Any], edits: Mapping[str, Mapping[str, Any]], policies: Mapping[str, str]
-) -> Merged:
+def merge(theirs: Mapping[str, Any], edits: Mapping[str, Mapping[str, Any]], policies: Mapping[str, str]) -> Merged:
     """Apply `edits` {field: {was, now}} to the present state `theirs`; a field without a policy keeps
     the server's.
 
@@ -53,8 +54,8 @@ def merge(
             merged.apply[name] = now
             continue
         policy = policies.get(name, "server")
-        merged.conflicts.append(Conflict(name, was, present, now, policy))
-        chosen = _choose(policy, was, present, now)
+        chosen, is_joined = _choose(policy, was, present, now)
+        merged.conflicts.append(Conflict(name, was, present, now, policy, chosen, is_joined))
         if not same(chosen, present):
             merged.apply[name] = chosen
     return merged
@@ -72,16 +73,16 @@ def same(one: Any, other: Any) -> bool:
     return bool(one == other)
 
 
-def _choose(policy: str, was: Any, theirs: Any, mine: Any) -> Any:
+def _choose(policy: str, was: Any, theirs: Any, mine: Any) -> tuple[Any, bool]:
     if policy not in POLICIES:
         raise ValueError(f"unknown merge policy {policy!r}")
     if policy == "device":
-        return mine
+        return mine, False
     if policy == "max" and _is_number(theirs) and _is_number(mine):
-        return max(theirs, mine)
+        return max(theirs, mine), True
     if policy == "union" and all(v is None or isinstance(v, list) for v in (was, theirs, mine)):
-        return _union(was or [], theirs or [], mine or [])
-    return theirs
+        return _union(was or [], theirs or [], mine or []), True
+    return theirs, False
 
 
 def _is_number(value: Any) -> bool:

@@ -3,14 +3,17 @@ No I/O.
 
 State (all plain JSON): replica, epoch, next_seq, head, outbox [{op, body, ent, seq, prev}], acked [the
 same with status, reason, clock, epoch, named], base {type:id → {data, ver, as_of, epoch}}, memb {type:id →
-[buckets]}, cursor, resetting {bucket → {at, seen: [type:id]}}, seen_clock, and of this epoch: durable (the
-clock last told to be in a backup) and told (the highest clock of any answer).
+[buckets]}, cursor, resetting {bucket → {at, seen: [type:id]}}, seen_clock, offers [bundles to fetch], taken [ids
+of bundles that no cursor tells of yet], by_pages (bundles are not wanted until the view is complete), doubts; and of
+this epoch: durable (the clock last told to be in a backup) and told (the highest clock of any answer).
 Whoever persists it writes each call's whole result in one local transaction (P20).
 """
 
+import copy
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from sync_protocol import doubts
 from sync_protocol.identity import GENESIS, chain_head, fingerprint
 from sync_protocol.limits import STATUSES
 
@@ -19,20 +22,30 @@ ATTENTION = frozenset({"parked", "blocked", "incident"})
 DECIDED = frozenset(STATUSES) - ATTENTION
 
 
+_NOTHING_UNDER_WAY: State = {"offers": [], "taken": [], "by_pages": False, "doubts": {}}
+
+
 def fresh(replica: str, epoch: str) -> State:
     """State of a device that has just enrolled."""
     return {
         "replica": replica, "epoch": epoch, "next_seq": 1, "head": GENESIS, "outbox": [], "acked": [],
         "base": {}, "memb": {}, "cursor": None, "resetting": {}, "seen_clock": -1, "durable": -1, "told": 0,
+        **copy.deepcopy(_NOTHING_UNDER_WAY),
     }  # fmt: skip
 
 
-def record(state: State, op_id: str, body: str, ent: str) -> None:
+def record(state: State, op_id: str, body: str, ent: str, is_urgent: bool = False) -> None:
     """P2, P4: one op at the end of this replica's log; its number and its place in the chain are fixed here.
 
     Touches `outbox`, `next_seq`, `head` and reads `replica`: a store need load no more.
     """
-    _append(state, {"op": op_id, "body": body, "ent": ent})
+    _append(state, {"op": op_id, "body": body, "ent": ent, **({"urgent": True} if is_urgent else {})})
+
+
+def set_aside(state: State, reason: str) -> None:
+    """P88: the op at the head, refused alone for what it is, steps out of the way and is kept in `aside`, for a person.
+    Those behind it need a new registration: without it the chain is another one."""
+    state.setdefault("aside", []).append({**state["outbox"].pop(0), "reason": reason})
 
 
 def _append(state: State, kept: dict[str, Any]) -> None:
@@ -82,38 +95,12 @@ def on_epoch(state: State, replica: str, epoch: str) -> None:
     start_over(state)
 
 
-def is_behind(state: State, clocks: Iterable[int]) -> bool:
-    """P61: whether the server tells, as of now, a clock that is behind what it told in this same epoch."""
-    return any(clock < state.get("told", 0) for clock in clocks)
-
-
-def new_clocks(state: State, results: Iterable[Mapping[str, Any]]) -> list[int]:
-    """P61: of outcomes of our own ops that the server has just taken, the clocks it must have stood at before."""
-    mine = {k["op"] for k in state["outbox"]}
-    taken = [r for r in results if r["op"] in mine and not r.get("dup")]
-    return [r["clock"] - 1 for r in taken if r["status"] != "incident" and _is_clock(r.get("clock"))]
-
-
-def distrust(state: State) -> None:
-    """P61: the server has gone back and has not noticed. What is here belongs to a history that is gone, whatever
-    name the server still goes by: so the next registration finds another epoch, and offers again (P21).
-
-    The cursor stays until then: signed by the server itself, it is the proof that it needs (P62).
-    """
-    gone = f"{state['epoch']}?"
-    for holder in (*state["acked"], *state["outbox"], *state["base"].values()):
-        for name in ("epoch", "in_base_of"):
-            if holder.get(name) == state["epoch"]:
-                holder[name] = gone
-    state["epoch"] = gone
-
-
 def start_over(state: State) -> None:
     """P17, P19: forget the cursor, sweep every bucket of which anything is here. The outbox is not
     touched."""
     buckets = {bucket for held in state["memb"].values() for bucket in held}
     state["resetting"] = {bucket: {"at": None, "seen": []} for bucket in sorted(buckets)}
-    state["cursor"] = None
+    state.update(copy.deepcopy(_NOTHING_UNDER_WAY), cursor=None)
 
 
 def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: int) -> None:
@@ -123,7 +110,7 @@ def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: in
     An ack of an op that is set aside already (a parked one that a person has decided) replaces its outcome.
     """
     by_op = {ack["op"]: ack for ack in acks if _names_custody(ack)}
-    clocks = [ack["clock"] for ack in by_op.values() if _is_clock(ack.get("clock"))]
+    clocks = [ack["clock"] for ack in by_op.values() if is_clock(ack.get("clock"))]
     state.update(durable=durable_clock, told=max([state.get("told", 0), *clocks]))
     state["acked"] = [
         k if k["status"] == "incident"  # P10: what the server tells of that id is another op's outcome
@@ -147,14 +134,14 @@ def _name(kept: Mapping[str, Any]) -> str:
     return str(kept.get("named") or kept["op"])
 
 
-def _is_clock(value: object) -> bool:
+def is_clock(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool)
 
 
 def _names_custody(ack: Mapping[str, Any]) -> bool:
     """A decided op without its clock could never be told durable: that is no outcome. A status that this
     version does not know is one (results leave the server after custody, P11); its op is kept (P12)."""
-    return ack["status"] not in DECIDED or _is_clock(ack.get("clock"))
+    return ack["status"] not in DECIDED or is_clock(ack.get("clock"))
 
 
 def _with_outcome(state: State, kept: dict[str, Any], ack: Mapping[str, Any] | None) -> dict[str, Any]:
@@ -216,14 +203,18 @@ def take_page(state: State, page: Mapping[str, Any], asked: Iterable[str] = ()) 
             _leave(state, key, bucket)
     for bucket in page["reset"]:
         state["resetting"][bucket] = {"at": None, "seen": []}
+        doubts.note_reset(state, bucket)
     for reset in state["resetting"].values():
         reset["at"] = page["as_of"] if reset["at"] is None else reset["at"]
+    seen = marks(state)
     for row in page["rows"]:
-        _take_row(state, row, page)
+        _take_row(state, row, page, seen)
+    keep_marks(state, seen)
+    state.update(cursor=page["cursor"], taken=[], offers=page.get("bundles", []))
     if page["complete"]:
         _sweep(state)
-        state["seen_clock"] = page["as_of"]
-    state["cursor"] = page["cursor"]
+        state.update(seen_clock=page["as_of"], by_pages=False)
+        doubts.compare(state, page.get("checks", {}))
     _offer_again(state, asked, page["acks"])
     take_acks(state, page["acks"], page["durable_seq"])
     state["told"] = max(state["told"], page["as_of"])
@@ -239,22 +230,38 @@ def _sweep(state: State) -> None:
     state["resetting"] = {}
 
 
-def _take_row(state: State, row: Mapping[str, Any], page: Mapping[str, Any]) -> None:
+def marks(state: State) -> dict[str, dict[str, None]]:
+    """P19: what the resets under way have seen, to be asked many times (in order, as a list is kept)."""
+    return {bucket: dict.fromkeys(reset["seen"]) for bucket, reset in state["resetting"].items()}
+
+
+def keep_marks(state: State, marks: Mapping[str, Mapping[str, None]]) -> None:
+    """P19: write back what `marks` gave and a page or bundle has added to."""
+    for bucket, seen in marks.items():
+        state["resetting"][bucket]["seen"] = list(seen)
+
+
+def _take_row(
+    state: State, row: Mapping[str, Any], page: Mapping[str, Any], marks: Mapping[str, dict[str, None]]
+) -> None:
     key, bucket = f"{row['t']}:{row['id']}", row["b"]
-    marked = state["resetting"].get(bucket, {"seen": None})["seen"]
     if row["op"] == "remove":
         _leave(state, key, bucket)
-        if marked is not None and key in marked:
-            marked.remove(key)
+        marks.get(bucket, {}).pop(key, None)
         return
     state["base"][key] = {
         "data": row["data"], "ver": row["ver"], "as_of": page["as_of"], "epoch": page["epoch"],
     }  # fmt: skip
+    enter(state, key, bucket, marks)
+
+
+def enter(state: State, key: str, bucket: str, marks: Mapping[str, dict[str, None]]) -> None:
+    """P18: `key` is in `bucket`, and seen by the reset under way."""
     buckets = state["memb"].setdefault(key, [])
     if bucket not in buckets:
         buckets.append(bucket)
-    if marked is not None and key not in marked:
-        marked.append(key)
+    if bucket in marks:
+        marks[bucket][key] = None
 
 
 def _leave(state: State, key: str, bucket: str) -> None:

@@ -83,11 +83,7 @@ def _column(values: list[Any], ids: list[Any] | None) -> Any:
         return {"all": values[0]}  # equal to the letter: 1 is not 1.0
     if ids is not None and values == ids:
         return {"as": "id"}
-    ways = [
-        way
-        for way in (_numbered(values), _chosen(values), _whole(values), *_decimal(values))
-        if way is not None
-    ]
+    ways = [way for way in (_numbered(values), _chosen(values), _whole(values), *_decimal(values)) if way is not None]
     return min([values, *ways], key=lambda way: len(orjson.dumps(way)))
 
 
@@ -157,9 +153,7 @@ def _decimal(values: list[Any]) -> list[dict[str, Any]]:
         whole = [[round(x * 10**places) for x in v] for v in lists]
         if repr([[n / 10**places for n in v] for v in whole]) == repr(lists):  # the letters: 0.0 is not -0.0
             before = [[0] * len(lists[0]), *whole]
-            steps = [
-                n - m for v, was in zip(whole, before, strict=False) for n, m in zip(v, was, strict=True)
-            ]
+            steps = [n - m for v, was in zip(whole, before, strict=False) for n, m in zip(v, was, strict=True)]
             made.append({"dec": places, "n": width, "line": _line(steps)})
     return made
 

@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from backend.app import create_app
 from backend.cli import setup
@@ -17,6 +18,10 @@ from backend.config import Config
 from backend.database import close_app
 from tests import cast, contract, postgres
 from tests.cast import World
+
+# No test is judged by the clock of a busy machine.
+settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True)
+settings.load_profile("suite")
 
 DATABASES = ("sqlite", "postgres")
 TEMPLATE = "huyuan"

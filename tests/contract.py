@@ -104,15 +104,13 @@ OPERATIONS: dict[str, Operation] = {operation.id: operation for operation in _op
 
 
 def of_path(path: str) -> list[Operation]:
-    """The operations of a path; where two templates fit, the one with fewer parameters."""
-    fitting = [o for o in OPERATIONS.values() if o.pattern.fullmatch(path)]
-    fewest = min((o.path.count("{") for o in fitting), default=0)
-    return [o for o in fitting if o.path.count("{") == fewest]
+    """The operations that a path can mean, those of the plainer template first (as the server routes)."""
+    return sorted((o for o in OPERATIONS.values() if o.pattern.fullmatch(path)), key=lambda o: o.path.count("{"))
 
 
 def operation_of(method: str, path: str) -> Operation | None:
     """The operation, or None; HEAD is answered wherever GET is."""
-    by_method = {o.method: o for o in of_path(path)}
+    by_method = {o.method: o for o in reversed(of_path(path))}
     return by_method.get(method.lower()) or (by_method.get("get") if method == "HEAD" else None)
 
 
@@ -235,7 +233,7 @@ def _answer(response: Mapping[str, Any], exchange: Exchange) -> list[str]:
     kind = exchange.got.get("Content-Type", "").split(";")[0]
     if kind not in content:
         return [f"answered as {kind!r}, documented are {sorted(content)}"]
-    if not kind.endswith("json"):
+    if not kind.endswith("json") or kind.endswith("ndjson"):
         return []
     value = json.loads(plain_body(exchange.got, exchange.answer))
     found = _problem(exchange) if kind == PROBLEM else []
@@ -325,17 +323,10 @@ class Client(FlaskClient):
             stream.seek(0)
             body = stream.read()
         target = f"{quote(request.path)}?{request.query_string.decode('latin-1')}"
-        check(
-            Exchange(
-                request.method,
-                target,
-                Headers(request.headers),
-                body,
-                answer.status_code,
-                answer.headers,
-                answer.get_data(),
-            )
-        )
+        data = answer.get_data()
+        answer.close()  # a file that is sent is open until then
+        got = (answer.status_code, answer.headers, data)
+        check(Exchange(request.method, target, Headers(request.headers), body, *got))
         return answer
 
 

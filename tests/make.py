@@ -107,10 +107,10 @@ def sweep(team: str, **more: Any) -> dict[str, Any]:
 # ---- things
 
 
-def problem(world: "World", phone: "Phone", site: str, item: str = ITEM) -> Any:
-    """A problem that a phone raised at a site: its row."""
+def problem(world: "World", phone: "Phone", site: str, item: str = ITEM, **more: Any) -> Any:
+    """A problem that a phone raised at a site: its row. `more` are further args of its checklist."""
     ent = new_id()
-    done = phone.record("inspection.submit", ("inspection", ent), inspection(site, [item]))
+    done = phone.record("inspection.submit", ("inspection", ent), inspection(site, [item], **more))
     assert done["status"] == "applied", done
     (row,) = world.look(Problem.__table__.select().where(Problem.id == f"p-{ent}:{item}"))
     return row

@@ -4,7 +4,9 @@ from collections.abc import Mapping
 
 _READ = {"record.read", "ledger.read", "photo.view"}
 _FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", "sync"}
-_DESK = _READ | {"problem.act", "problem.assign", "problem.place", "ledger.export", "op.repair"}
+_DESK = _READ | {
+    "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair",
+}  # fmt: skip
 _CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol"}
 
 FORMER = "former"  # a person who has left: their device may still hand over what it holds, and nothing else
@@ -21,7 +23,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "city": frozenset(_CITY),
     "department": frozenset(_DESK),
     "district": frozenset(_DESK | {"task.excuse"}),
-    "township": frozenset(_DESK - {"problem.place", "op.repair"}),
+    "township": frozenset(_DESK - {"problem.place", "conflict.resolve", "op.repair"}),
     "school": frozenset(_READ | {"problem.act"}),
     "inspector": frozenset(_FIELD | {"record.read", "photo.view"}),
     "expert": frozenset(_FIELD | {"record.read", "photo.view"}),

@@ -46,14 +46,19 @@ def user_of_id(session: Session, user_id: str) -> User | None:
     return session.scalars(visible(User, SYSTEM).where(User.id == user_id)).first()
 
 
+def device_by_token(session: Session, token: str) -> Device | None:
+    """The device of a token, revoked or not; only what a revoked one may still do begins here (P89)."""
+    hashed = digest(token)
+    is_its = (Device.token_hash == hashed) | (Device.former_hash == hashed)
+    return session.scalars(visible(Device, SYSTEM).where(is_its)).first()
+
+
 def device_of_token(session: Session, token: str) -> tuple[Device, User]:
     """Device and user of a token; a user who has left is found too: what their device still holds is taken into custody.
 
     Raises Problem unauthenticated or device_revoked.
     """
-    hashed = digest(token)
-    is_its = (Device.token_hash == hashed) | (Device.former_hash == hashed)
-    device = session.scalars(visible(Device, SYSTEM).where(is_its)).first()
+    device = device_by_token(session, token)
     if device is None:
         raise Problem("unauthenticated")
     if device.is_revoked:

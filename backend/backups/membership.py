@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.backups.tally import Finding, Tally
 from backend.feed.models import FeedRow
 from backend.inspections.models import Inspection
-from backend.problems import handlers as problems
+from backend.problems import record as problems
 from backend.problems.models import Problem
 from backend.programmes.models import Programme
 from backend.sweeps.models import Sweep, Task, Team
@@ -46,6 +46,11 @@ def _of_team(row: Fields) -> tuple[str, ...]:
     return (f"team:{row['team_id']}",) if row["team_id"] else ()
 
 
+def _of_problem(row: Fields) -> tuple[str, ...]:
+    """A deleted problem is on no device."""
+    return () if row["state"] == "deleted" else problems.buckets(row)
+
+
 PLACED = ("district_id", "township_id", "site_id", "school_id")
 KINDS: Mapping[str, Kind] = {
     "area": Kind(Area, ("id", "ver", "level", "parent_id"), lambda row: territory.buckets("areas", row)),
@@ -59,7 +64,7 @@ KINDS: Mapping[str, Kind] = {
     "team": Kind(Team, ("id", "ver"), lambda row: (f"team:{row['id']}",)),
     "task": Kind(Task, ("id", "ver", "team_id"), _of_team),
     "inspection": Kind(Inspection, ("id", "ver", "team_id"), _of_team),
-    "problem": Kind(Problem, ("id", "ver", *PLACED, "team_id"), problems.buckets),
+    "problem": Kind(Problem, ("id", "ver", "state", *PLACED, "team_id"), _of_problem),
 }  # fmt: skip
 
 

@@ -25,9 +25,10 @@ from backend.backups import archive, ground, proof, refill, schema, snapshots, s
 from backend.backups.archive import Backup
 from backend.backups.snapshots import Moment, sqlite_url
 from backend.config import Config
-from backend.database import WriteGate, snapshot
+from backend.database import snapshot
 from backend.errors import Problem
 from backend.feed import log as feed
+from backend.gate import WriteGate
 from backend.ledgers.views import today
 from backend.ops import epochs
 

@@ -13,8 +13,11 @@ from backend.accounts import queries as accounts
 from backend.accounts import tokens
 from backend.cli import show, with_app
 from backend.cli.backup import backup, restore, verify
+from backend.cli.compact import compact
 from backend.cli.reading import geo, ledger
+from backend.cli.rescue import rescue
 from backend.cli.setup import add_user, install_packs, load_city, migrate
+from backend.cli.worker import worker
 from backend.config import SETTINGS, load
 from backend.database import snapshot, transaction
 from backend.errors import NotFound
@@ -271,3 +274,6 @@ main.add_command(restore)
 main.add_command(verify)
 main.add_command(geo)
 main.add_command(ledger)
+main.add_command(rescue)
+main.add_command(worker)
+main.add_command(compact)

@@ -20,6 +20,7 @@ from backend.config import Config
 from backend.database import close_app, db, from_ms, gate, snapshot, to_ms, transaction
 from backend.errors import Invalid
 from backend.feed.log import begin_epoch, epochs
+from backend.ops import jobs
 from backend.ops.apply import now_utc, submit
 from backend.packs import shipped_city, shipped_packs
 from backend.programmes import queries as programmes
@@ -113,8 +114,8 @@ def first_start(config: Config, with_demo: bool) -> None:
 
 
 def server_command(host: str, port: int) -> list[str]:
-    """The WSGI server: threads are the slow-phone budget; SQLite is served by one process (one gate, one worker)."""
-    return [sys.executable, "-m", "gunicorn", "--no-control-socket", "--worker-class", "gthread", "--workers", "1", "--threads", "64",
+    """The WSGI server: threads are the slow-phone budget, lanes (HUYUAN_LANES) leave some for desks; SQLite is served by one process (one gate, one worker)."""
+    return [sys.executable, "-m", "gunicorn", "--no-control-socket", "--worker-class", "backend.field_worker.FieldWorker", "--workers", "1", "--threads", "128",
             "--config", "python:backend.serving", "--bind", f"{host}:{port}", "--log-level", "warning", "backend.wsgi:app"]  # fmt: skip
 
 
@@ -127,6 +128,7 @@ def examine() -> dict[str, Any]:
         with snapshot() as session:
             facts["city"] = territory.city_id(session)
         facts |= _standing(config)
+        facts["jobs"] = {"worker": config.worker, **jobs.standing(now_utc())}
     except SQLAlchemyError as fault:
         facts |= {
             "ok": False,

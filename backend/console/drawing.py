@@ -10,6 +10,7 @@ LABEL_HALF_WIDTH, LABEL_HEIGHT = 52.0, 30.0
 MARKS = {
     "closed": ("closed", "square"),
     "fix_reported": ("waiting", "diamond"),
+    "to_verify": ("waiting", "diamond"),
     "refuted": ("closed", "square"),
 }
 

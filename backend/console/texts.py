@@ -16,6 +16,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "no_position": ("无坐标", "no position"), "null_island": ("坐标为零", "zero position"), "out_of_range": ("坐标越界", "out of range"),
     "too_coarse": ("精度不足", "too coarse"), "outside_city": ("不在辖区内", "outside every district"),
     "no_ledger": ("此账号不看台账，请使用手持终端", "This account has no ledger; its work is on the phone"),
+    "conflicts": ("待处理的修改冲突", "Conflicting edits to settle"),
     "complete": ("完整度", "Completeness"), "as_of": ("截至", "As of"),
 }  # fmt: skip
 

@@ -98,7 +98,8 @@ def _facts(session: Any, actor: Any) -> dict[str, Any]:
     roll = ledgers.rollup(session, actor, ledgers.home(session, actor), today()) if has_ledger else None
     done, sites = inspections.count(session, actor)
     areas = territory.areas(session, actor, "district")
-    return {"roll": roll, "is_loaded": is_loaded, "map": draw(areas, problems.dots(session, actor)), "sites": territory.counts(session, actor), "inspections": done,
+    waiting = problems.waiting_conflicts(session, actor) if may(actor.role, "conflict.resolve") else None
+    return {"conflicts": waiting, "roll": roll, "is_loaded": is_loaded, "map": draw(areas, problems.dots(session, actor)), "sites": territory.counts(session, actor), "inspections": done,
             "inspected": sites, "progress": sweeps.progress(session, actor), "photos": photos.counts(session, actor)}  # fmt: skip
 
 

@@ -1,20 +1,23 @@
-"""Writing the feed from effects, and reading its pages. Called by ops.apply (write) and sync (read); no payloads."""
+"""Writing the feed from effects (ops.apply alone), and the server's epochs. No payloads; pages are read in pages.py."""
 
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, and_, insert, or_, select, tuple_
+from sqlalchemy import Table, delete, insert, select
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor, visible
 from backend.bulk import insert_many
 from backend.effects import Changed
 from backend.feed.models import Epoch, FeedHorizon, FeedRow, ServerMeta
+from sync_protocol.checks import weight
 
 _FEED: Table = FeedRow.__table__  # type: ignore[assignment]
-_SET = ", ".join(f"{name} = excluded.{name}" for name in ("clock", "sub", "is_member", "ver"))
+_HORIZONS: Table = FeedHorizon.__table__  # type: ignore[assignment]
+FORGET_AT_ONCE = 5_000  # nobody waits at the write gate for longer than that takes
+_SET = ", ".join(f"{name} = excluded.{name}" for name in ("clock", "sub", "is_member", "ver", "h"))
 _LATEST = f"(bucket, type, id) DO UPDATE SET {_SET}"
 
 
@@ -28,42 +31,38 @@ def record(session: Session, clock: int, changes: Iterable[Changed]) -> None:
                 final.pop(key, None)
                 final[key] = {"is_member": is_member, "ver": change.ver}
     rows = [
-        {"bucket": b, "type": t, "id": i, "clock": clock, "sub": sub, **state}
+        {
+            "bucket": b,
+            "type": t,
+            "id": i,
+            "clock": clock,
+            "sub": sub,
+            "h": signed(weight(t, i, state["ver"])),
+            **state,
+        }
         for sub, ((b, t, i), state) in enumerate(final.items())
     ]
     insert_many(session.connection(), _FEED, rows, _LATEST)
 
 
-def page(
-    session: Session, since: Mapping[str, Sequence[int]], limit: int, types: Sequence[str]
-) -> Sequence[Any]:
-    """Rows of `types` after `since[bucket] = (clock, sub)` in feed order, at most `limit` (rule G1)."""
-    groups: dict[tuple[int, int], list[str]] = {}
-    for bucket, (at_clock, sub) in since.items():
-        groups.setdefault((at_clock, sub), []).append(bucket)
-    if not groups:
-        return []
-    table = FeedRow.__table__.c
-    after = [
-        and_(table.bucket.in_(buckets), tuple_(table.clock, table.sub) > tuple_(*position))
-        for position, buckets in groups.items()
-    ]
-    order = (table.clock, table.sub, table.bucket)
-    return session.execute(
-        FeedRow.__table__.select().where(or_(*after), table.type.in_(types)).order_by(*order).limit(limit)
-    ).all()
+def forget(session: Session, bucket: str, upto: int) -> int:
+    """Delete the oldest removals of a bucket that are not newer than the clock `upto`, and move its horizon, in one
+    transaction (P17): at most FORGET_AT_ONCE or those of one clock; returns how many. Call inside `transaction()`."""
+    where = (_FEED.c.bucket == bucket, _FEED.c.is_member.is_(False), _FEED.c.clock <= upto)
+    oldest = select(_FEED.c.clock).where(*where).order_by(_FEED.c.clock)
+    end = session.scalar(oldest.offset(FORGET_AT_ONCE - 1).limit(1))
+    gone = delete(_FEED).where(*where, _FEED.c.clock <= (upto if end is None else end)).returning(_FEED.c.clock)
+    clocks = session.scalars(gone).all()
+    if clocks:
+        row = {"bucket": bucket, "clock": max(clocks) + 1}
+        later = "(bucket) DO UPDATE SET clock = excluded.clock WHERE excluded.clock > feed_horizons.clock"
+        insert_many(session.connection(), _HORIZONS, [row], later)
+    return len(clocks)
 
 
-def holding(session: Session, buckets: Sequence[str], types: Sequence[str]) -> Sequence[str]:
-    """Those of `buckets` that have rows of `types`."""
-    where = (FeedRow.bucket.in_(buckets), FeedRow.type.in_(types))
-    return session.scalars(select(FeedRow.bucket).where(*where).distinct()).all()
-
-
-def horizons(session: Session, buckets: Iterable[str]) -> dict[str, int]:
-    """Horizon clock of each bucket that has one."""
-    statement = select(FeedHorizon.bucket, FeedHorizon.clock).where(FeedHorizon.bucket.in_(list(buckets)))
-    return {row.bucket: row.clock for row in session.execute(statement)}
+def signed(word: int) -> int:
+    """An unsigned 64-bit number as a database keeps it: the same bits with a sign."""
+    return word - (1 << 64) if word >> 63 else word
 
 
 def meta(session: Session, actor: Actor) -> ServerMeta:

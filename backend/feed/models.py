@@ -21,7 +21,10 @@ class FeedRow(Base):
     sub: Mapped[int] = mapped_column(Integer)
     is_member: Mapped[bool] = mapped_column(Boolean)
     ver: Mapped[int] = mapped_column(Integer)
-    __table_args__ = (Index("ix_feed_rows_position", "bucket", "clock", "sub"),)
+    h: Mapped[int] = mapped_column(
+        BigInteger, default=0, server_default="0"
+    )  # weight in the bucket's check (P43), with a sign
+    __table_args__ = (Index("ix_feed_rows_position", "bucket", "clock", "sub", "type", "is_member", "h"),)
 
 
 class FeedHorizon(Base):

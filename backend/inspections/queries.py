@@ -9,6 +9,11 @@ from backend.access.scope import Actor, visible
 from backend.inspections.models import Inspection
 
 
+def get(session: Session, actor: Actor, inspection_id: str) -> Inspection | None:
+    """One inspection within the actor's rows."""
+    return session.scalars(visible(Inspection, actor).where(Inspection.id == inspection_id)).first()
+
+
 def by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Inspection]:
     """Inspections with these ids that `actor` may see."""
     return {row.id: row for row in session.scalars(visible(Inspection, actor).where(Inspection.id.in_(ids)))}

@@ -51,6 +51,19 @@ def visible_head(session: Session) -> Any:
     return JournalHead.__table__.select()
 
 
+def first_since(session: Session, moment: datetime) -> str | None:
+    """Op id of the first entry that is not older than `moment`, or None. By halves: a clock that was set back may
+    move the place, never by more than it was set back."""
+    head = session.execute(visible_head(session)).one_or_none()
+    low, high = 1, (head.n if head else 0) + 1
+    while low < high:
+        middle = (low + high) // 2
+        entry = session.get(JournalEntry, middle)
+        low, high = (middle + 1, high) if entry is None or entry.at < moment else (low, middle)
+    found = session.get(JournalEntry, low)
+    return found.op_id if found else None
+
+
 def verify(session: Session, actor: Actor = SYSTEM) -> Iterator[tuple[int, str]]:
     """Walk the chain; yields (number, reason) of each broken row. Nothing yielded: nothing was altered."""
     last, n = "0" * 64, 0

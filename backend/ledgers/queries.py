@@ -11,6 +11,7 @@ from backend.access.scope import Actor, is_within, under, visible
 from backend.errors import NotFound
 from backend.ledgers import rules
 from backend.problems.models import Problem
+from backend.problems.queries import counted
 from backend.programmes import queries as programmes
 from backend.responsibility import queries as responsibility
 from backend.territory import queries as territory
@@ -72,7 +73,7 @@ def _grouped(
 ) -> dict[str | None, dict[str, Any]]:
     is_open = func.sum(case((Problem.is_open, 1), else_=0))
     is_late = func.sum(case((Problem.is_open & (Problem.due_on < today), 1), else_=0))
-    where: list[ColumnElement[bool]] = [Problem.district_id.is_not(None)]
+    where: list[ColumnElement[bool]] = [Problem.district_id.is_not(None), counted()]
     if "/" in path:
         where.append(under(Problem.area_path, path))
     statement = (
@@ -105,7 +106,7 @@ def _unplaced(session: Session, actor: Actor) -> dict[str, Any]:
     statement = (
         visible(Problem, actor)
         .with_only_columns(Problem.unplaced_reason, func.count())
-        .where(Problem.district_id.is_(None))
+        .where(Problem.district_id.is_(None), counted())
     )
     reasons = {
         reason or "unknown": number
@@ -120,7 +121,7 @@ def lists(session: Session, actor: Actor, kind: str, node_id: str) -> Iterator[d
     Raises NotFound for a node that is unknown or not within the actor's areas.
     """
     path = _path(session, actor, node_id)
-    statement = visible(Problem, actor)
+    statement = visible(Problem, actor).where(counted())
     if "/" in path:
         statement = statement.where(under(Problem.area_path, path))
     facts = _Facts(session, actor)
@@ -227,7 +228,7 @@ def _recount(session: Session, actor: Actor, path: str, today: date) -> dict[str
     columns = (Problem.grade, Problem.is_open, Problem.due_on)
     placed = visible(Problem, actor).with_only_columns(*columns).where(under(Problem.area_path, path))
     for grade, is_open, due in session.execute(
-        placed.where(Problem.area_path != f"{territory.city_id(session)}/-")
+        placed.where(Problem.area_path != f"{territory.city_id(session)}/-", counted())
     ):
         rules.add(made, grade, 1, int(is_open), int(bool(is_open and due and due < today)))
     return made

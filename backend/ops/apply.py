@@ -20,7 +20,7 @@ from backend import rows
 from backend.access.roles import may
 from backend.access.scope import Actor
 from backend.accounts import grants
-from backend.database import lock
+from backend.database import from_ms, lock, to_ms
 from backend.effects import Again, Effect
 from backend.errors import Blocked, NotAllowed, Problem, Refused, invalid
 from backend.ops import custody, jobs
@@ -70,14 +70,18 @@ def submit(
 ) -> Outcome:  # fmt: skip
     """An op from a desk, in its own transaction. A refusal is raised (nothing is kept: the person is still there).
 
+    With an `op_id` of its author it may be sent again: what is told then is what was told first (P7).
     Raises Problem `refused`, `forbidden`, `invalid` or `op_id_reused`.
     """
-    at, key = now or now_utc(), op_id or str(uuid.uuid4())
+    at, key = from_ms(to_ms(now or now_utc())), op_id or str(uuid.uuid4())
 
     def work(session: Session) -> Outcome:
         op = desk_op(key, verb, args, actor.id, ent, at, base)
         more = VERBS[verb].locks(session, op) if verb in VERBS else []
-        lock(session, [f"{ent[0]}:{ent[1]}", str(args.get("site_id") or ent[1]), *more])
+        lock(session, [f"{ent[0]}:{ent[1]}", str(args.get("site_id") or ent[1]), f"op:{key}", *more])
+        first_at = custody.received_at(session, key) if op_id else None
+        if first_at is not None:  # its body says when it was written: that of the first time
+            op = desk_op(key, verb, args, actor.id, ent, first_at, base)
         (outcome,) = apply(session, [op], actor, at)
         if outcome.status in ("parked", "blocked", "incident"):
             raise _as_problem(outcome)

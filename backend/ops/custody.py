@@ -43,6 +43,11 @@ def known_outcomes(session: Session, op_ids: Sequence[str]) -> dict[str, tuple[s
     }  # fmt: skip
 
 
+def received_at(session: Session, op_id: str) -> datetime | None:
+    """When an op was taken into custody, to the millisecond; None where it was not."""
+    return session.execute(select(LoggedOp.received_at).where(LoggedOp.op_id == op_id)).scalar()
+
+
 def unmet(session: Session, op: Op, known: Known) -> list[tuple[str, str]]:
     """(op id, its status or "unknown") of those that `op` follows and that have not been carried out (P31)."""
     wanted = list(dict.fromkeys([*op.deps, *([op.base["after"]] if op.base and op.base.get("after") else [])]))

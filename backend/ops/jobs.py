@@ -12,10 +12,9 @@ from typing import Any
 
 import structlog
 from flask import Flask
-from sqlalchemy import or_, select, update
+from sqlalchemy import Select, func, or_, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
-from sqlalchemy.sql import ColumnElement
 
 from backend.database import db, transaction
 from backend.faults import passing
@@ -45,24 +44,28 @@ def enqueue(session: Session, kind: str, key: str, payload: Mapping[str, Any], n
     session.execute(statement.on_conflict_do_update(index_elements=["key"], set_=anew, where=is_over))
 
 
+def _due(now: datetime) -> Select[Job]:
+    """Jobs that somebody may take: their time has come, nobody holds them; what lies past AHEAD and LEASE is no time."""
+    is_open = (Job.done_at.is_(None), Job.is_dead.is_(False))
+    is_time = or_(Job.run_at <= now, Job.run_at > now + AHEAD)
+    is_free = or_(Job.lease_until.is_(None), Job.lease_until < now, Job.lease_until > now + LEASE)
+    return select(Job).where(*is_open, is_time, is_free)
+
+
 def claim(now: datetime) -> Job | None:
-    """Lease the next due job, or None."""
+    """Lease the next due job, or None. One that has taken its worker down with it each time is dead."""
     with transaction() as session:
-        due = (
-            select(Job)
-            .where(Job.done_at.is_(None), Job.is_dead.is_(False), _is_due(now))
-            .where(or_(Job.lease_until.is_(None), Job.lease_until < now, Job.lease_until > now + LEASE))
-            .order_by(Job.run_at, Job.id)
-            .limit(1)
-            .with_for_update(skip_locked=True)
-        )
-        job = session.scalars(due).first()
-        if job is not None:
-            job.lease_until = now + LEASE
-            job.attempts += 1
+        due = _due(now).order_by(Job.run_at, Job.id).limit(1).with_for_update(skip_locked=True)
+        while (job := session.scalars(due).first()) is not None:
+            if job.attempts < MAX_ATTEMPTS:
+                job.lease_until = now + LEASE
+                job.attempts += 1
+                session.flush()
+                session.expunge(job)
+                return job
+            job.is_dead, job.last_error = True, job.last_error or "its worker ended each time before the job did"
             session.flush()
-            session.expunge(job)
-        return job
+        return None
 
 
 def run_one(kinds: Mapping[str, Run], now: datetime) -> bool:
@@ -86,16 +89,18 @@ def run_one(kinds: Mapping[str, Run], now: datetime) -> bool:
     return True
 
 
-def _is_due(now: datetime) -> ColumnElement[bool]:
-    return or_(Job.run_at <= now, Job.run_at > now + AHEAD)
-
-
 def has_due(now: datetime) -> bool:
     """Whether a look for work is worth a write transaction."""
-
     with db.engine.connect() as connection:
-        statement = select(Job.id).where(Job.done_at.is_(None), Job.is_dead.is_(False), _is_due(now)).limit(1)
-        return connection.execute(statement).first() is not None
+        return connection.execute(_due(now).with_only_columns(Job.id).limit(1)).first() is not None
+
+
+def standing(now: datetime) -> dict[str, int]:
+    """How many jobs are due and not held by a worker, and how many are dead. Due ones that grow in number: no worker."""
+    with db.engine.connect() as connection:
+        due = _due(now).with_only_columns(func.count())
+        dead = select(func.count()).select_from(Job).where(Job.is_dead)
+        return {name: connection.execute(found).scalar_one() for name, found in (("due", due), ("dead", dead))}
 
 
 def _failed(job: Job, fault: Exception, now: datetime) -> None:

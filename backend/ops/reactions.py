@@ -7,6 +7,7 @@ from backend.accounts import handlers as accounts
 from backend.geotags import handlers as geotags
 from backend.inspections import handlers as inspections
 from backend.photos import handlers as photos
+from backend.problems import facts, steps
 from backend.problems import handlers as problems
 from backend.responsibility import handlers as responsibility
 from backend.sweeps import handlers as sweeps
@@ -15,12 +16,14 @@ REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "city.loaded": (accounts.take_posts,),
     "inspection.submitted": (sweeps.complete_task,),
     "finding.made": (geotags.locate,),
-    "finding.located": (problems.raise_from,),
+    "finding.located": (photos.settle, problems.raise_from),
     "problem.raised": (responsibility.assign,),
     "responsibility.assigned": (problems.take_assignment,),
+    "responsibility.stood": (steps.stand,),
     "photo.verified": (photos.tell, geotags.locate_by_photo),
+    "photo.attached": (facts.hear_of_photos,),
     "evidence.changed": (inspections.note_evidence, problems.note_evidence),
-    "finding.relocated": (problems.move,),
+    "finding.relocated": (photos.settle, problems.move),
     "problem.moved": (responsibility.assign,),
 }
 

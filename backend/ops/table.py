@@ -8,6 +8,7 @@ from marshmallow import Schema
 
 from backend.accounts import handlers as accounts
 from backend.accounts import schemas as account_schemas
+from backend.evidence import handlers as evidence
 from backend.feed import handlers as feed
 from backend.feed import schemas as feed_schemas
 from backend.geotags import handlers as geotags
@@ -17,6 +18,7 @@ from backend.inspections import schemas as inspection_schemas
 from backend.ops import repair, schemas
 from backend.photos import handlers as photos
 from backend.photos import schemas as photo_schemas
+from backend.problems import edits, facts, steps
 from backend.problems import handlers as problems
 from backend.problems import schemas as problem_schemas
 from backend.programmes import handlers as programmes
@@ -55,10 +57,15 @@ VERBS: Mapping[str, Verb] = {
     "inspection.submit": Verb(inspection_schemas.Submit(), "inspection.submit", inspections.submit, v=2,
                               prepare=(sweeps.prepare, photos.prepare, problems.prepare, responsibility.prepare)),  # fmt: skip
     "problem.report": Verb(inspection_schemas.Report(), "problem.report", inspections.report),
-    "problem.act": Verb(problem_schemas.Act(), "problem.act", problems.act),
+    "problem.act": Verb(problem_schemas.Act(), "problem.act", steps.act),
+    "problem.merge": Verb(problem_schemas.Merge(), "problem.act", steps.merge),
+    "problem.note": Verb(problem_schemas.Note(), "problem.act", facts.note),
+    "problem.observe": Verb(problem_schemas.Observe(), "problem.act", facts.observe),
+    "problem.edit": Verb(problem_schemas.Edit(), "problem.act", edits.edit),
+    "conflict.resolve": Verb(problem_schemas.Resolve(), "conflict.resolve", edits.resolve),
     "problem.assign": Verb(responsibility_schemas.Reassign(), "problem.assign", responsibility.reassign),
     "problem.place": Verb(geotag_schemas.Place(), "problem.place", geotags.place),
-    "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", photos.attach),
+    "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", evidence.attach),
     "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
     "photo.lose": Verb(photo_schemas.Lose(), "photo.receive", photos.lose),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
@@ -71,4 +78,4 @@ VERBS: Mapping[str, Verb] = {
     "op.hand_over": Verb(schemas.Nothing(), "op.repair", repair.hand_over),
 }
 # entity type → how an entity that was given up comes back (op.restore)
-RESTORERS: Mapping[str, Callable[..., Any]] = {"problem": problems.restore}
+RESTORERS: Mapping[str, Callable[..., Any]] = {"problem": steps.restore}

@@ -1,5 +1,7 @@
 """The desk's HTTP doors: an op, problems and their chains, the map. No decisions."""
 
+from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, current_app
@@ -8,13 +10,15 @@ from sqlalchemy.orm import Session
 from backend import incoming
 from backend.access.guard import require, web_actor
 from backend.access.scope import Actor
-from backend.database import snapshot
+from backend.database import from_ms, snapshot, to_ms
 from backend.errors import Invalid, NotFound, Problem
 from backend.ops import queries as log
 from backend.ops.apply import submit
 from backend.ops.schemas import DeskOp, HeldCount, HeldOut
 from backend.problems import queries as problems
-from backend.problems.schemas import ProblemOut
+from backend.problems.edits import json_of
+from backend.problems.models import Conflict
+from backend.problems.schemas import ConflictOut, LineOut, ProblemOut
 from backend.responsibility import queries as responsibility
 from backend.responsibility.schemas import LinkOut
 from backend.territory import queries as territory
@@ -60,6 +64,21 @@ def problem(problem_id: str) -> dict[str, Any]:
         return _problem(session, actor, problem_id)
 
 
+@problems_bp.get("/conflicts")
+def conflicts() -> dict[str, Any]:
+    actor = web_actor()
+    require(actor, "conflict.resolve")
+    incoming.choose(incoming.JSON)
+    asked = incoming.parameters("state", "after", "limit")
+    after, limit = _after(asked.get("after")), _limit(asked.get("limit"))
+    is_settled = _settled(asked.get("state", "waiting"))
+    with snapshot() as session:
+        found = problems.conflicts(session, actor, is_settled, _moment(after), limit)
+        told, waiting = _conflicts(session, actor, found), problems.waiting_conflicts(session, actor)
+        last = f"{to_ms(found[-1].at)}:{found[-1].id}" if len(found) == limit else None
+    return {"conflicts": told, "waiting": waiting, "next": last}
+
+
 @problems_bp.get("/map")
 def map_data() -> Response:
     actor = web_actor()
@@ -95,14 +114,40 @@ def _limit(text: str | None) -> int:
     return int(text)
 
 
+def _moment(after: tuple[int, str] | None) -> tuple[datetime, str] | None:
+    if after is None:
+        return None
+    if after[0] > LAST_MS:
+        raise Problem("bad_cursor")
+    return from_ms(after[0]), after[1]
+
+
+LAST_MS = 253_402_300_799_000  # the end of the year 9999
+_SETTLED = {"waiting": False, "settled": True, "all": None}
+
+
+def _settled(state: str) -> bool | None:
+    if state not in _SETTLED:
+        raise Invalid(errors=[{"pointer": "?state", "code": "invalid", "detail": f"one of {', '.join(_SETTLED)}"}])
+    return _SETTLED[state]
+
+
+def _conflicts(session: Session, actor: Actor, found: Sequence[Conflict]) -> list[dict[str, Any]]:
+    """With the problem's number and the value that stands now: whoever settles one says what they saw."""
+    about, told = problems.by_ids(session, actor, [c.ent_id for c in found]), []
+    for conflict in found:
+        columns = {column.name: getattr(conflict, column.name) for column in Conflict.__table__.columns}
+        problem = about[conflict.ent_id]
+        told.append({**columns, "number": problem.number, "present": json_of(problem)[conflict.field]})
+    dumped: list[dict[str, Any]] = ConflictOut(many=True).dump(told)
+    return dumped
+
+
 def _problem(session: Session, actor: Actor, problem_id: str) -> dict[str, Any]:
     found = problems.get(session, actor, problem_id)
     if found is None:
         raise NotFound()
     chain = LinkOut(many=True).dump(responsibility.chain_of(session, actor, found.id))
-    steps = [
-        {"action": e.action, "from": e.from_state, "to": e.to_state, "note": e.note}
-        for e in problems.history(session, actor, found.id)
-    ]
+    steps = LineOut(many=True).dump(problems.history(session, actor, found.id))
     said = {"problem": ProblemOut().dump(found), "responsibility": chain, "history": steps}
     return said | {"deadline_reason": found.deadline_reason}

@@ -41,21 +41,20 @@ def prepare(session: Session, ops: Sequence[OpLike]) -> None:
         rows.keep(session, Photo, dict.fromkeys(shas) | queries.states_of(session, SYSTEM, sorted(shas)))
 
 
-def attach(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
-    """`photo.attach`: later photos for an inspection, finding or problem."""
-    about = {"ent_type": op.ent_type, "ent_id": op.ent_id, "item": op.args["item"], "op_id": op.id}
-    area = next(iter(actor.areas), "")
-    refs = [{"sha256": sha, **about, "area_path": area} for sha in op.args["photos"]]
-    refer(session, refs)
-    event = Event(
-        "evidence.changed",
-        {
-            "ent_type": op.ent_type,
-            "ent_id": op.ent_id,
-            "missing": queries.missing(session, SYSTEM, op.ent_type, op.ent_id),
-        },
-    )
-    return Effect(events=[event], summary={"photos": len(refs)})
+def settle(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
+    """Reaction to `finding.located` and `finding.relocated`: who may see a loose finding's photos follows where it lies.
+
+    (Those of a checklist lie at its site from the start.)
+    """
+    if data.get("photos", True) and not data["tag"]["site_id"]:
+        lie(session, "finding", data["finding_id"], data["tag"]["area_path"])
+    return Effect()
+
+
+def lie(session: Session, ent_type: str, ent_id: str, area_path: str) -> None:
+    """An entity lies elsewhere now: its photos are seen by whoever sees that place."""
+    of_it = (PhotoRef.ent_type == ent_type, PhotoRef.ent_id == ent_id)
+    session.execute(update(PhotoRef).where(*of_it).values(area_path=area_path))
 
 
 def receive(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:

@@ -77,11 +77,13 @@ def findings_of(session: Session, actor: Actor, sha256: str) -> list[str]:
 
 def missing(session: Session, actor: Actor, ent_type: str, ent_id: str) -> int:
     """How many photos of an entity are not here yet."""
-    return _missing(session, actor, [(ent_type, ent_id, None)])
+    return len(_missing(session, actor, [(ent_type, ent_id, None)]))
 
 
-def missing_of_findings(session: Session, actor: Actor, finding_ids: Sequence[str], problem_id: str) -> int:
-    """How many photos of a problem (its findings' and its own) are not here yet."""
+def missing_of_findings(
+    session: Session, actor: Actor, finding_ids: Sequence[str], problem_id: str
+) -> set[str]:
+    """The photos of a problem (its findings' and its own) that are not here yet."""
     wanted: list[tuple[str, str, str | None]] = [("problem", problem_id, None)]
     for finding in finding_ids:
         owner, _, item = finding.rpartition(":")
@@ -89,7 +91,7 @@ def missing_of_findings(session: Session, actor: Actor, finding_ids: Sequence[st
     return _missing(session, actor, wanted)
 
 
-def _missing(session: Session, actor: Actor, wanted: Sequence[tuple[str, str, str | None]]) -> int:
+def _missing(session: Session, actor: Actor, wanted: Sequence[tuple[str, str, str | None]]) -> set[str]:
     refs = session.scalars(visible(PhotoRef, actor).where(PhotoRef.ent_id.in_([ent for _, ent, _ in wanted])))
     keys = {(kind, ent, item) for kind, ent, item in wanted}
     shas = {
@@ -97,7 +99,7 @@ def _missing(session: Session, actor: Actor, wanted: Sequence[tuple[str, str, st
         for r in refs
         if (r.ent_type, r.ent_id, None) in keys or (r.ent_type, r.ent_id, r.item) in keys
     }
-    return len(shas - verified(session, actor, list(shas)))
+    return shas - verified(session, actor, list(shas))
 
 
 def counts(session: Session, actor: Actor) -> dict[str, int]:

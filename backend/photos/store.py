@@ -70,7 +70,8 @@ class PhotoStore:
             os.replace(source, target)
             passing("photo.renamed")
         except FileNotFoundError:
-            return target.exists()
+            if not target.exists():
+                return False
         for folder in (target.parent, self.folder):  # the name, and the folder that holds it
             _sync_folder(folder)
         return True

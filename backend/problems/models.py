@@ -1,4 +1,4 @@
-"""Problems (隐患), the reports joined in them, and their history. No queries, no decisions."""
+"""Problems (隐患), the reports joined in them, their history, and values that edits put aside. No queries, no decisions."""
 
 from datetime import date, datetime
 from typing import Any
@@ -54,10 +54,15 @@ class Problem(Scoped, Base):
     people: Mapped[str | None] = mapped_column(Text)
     time_limit: Mapped[str | None] = mapped_column(Text)
     plan: Mapped[str | None] = mapped_column(Text)
+    spot: Mapped[str | None] = mapped_column(Text)
+    causes: Mapped[list[str]] = mapped_column(JSON, default=list)
+    is_work_stopped: Mapped[bool] = mapped_column(Boolean, default=False)
+    merged_into: Mapped[str | None] = mapped_column(AreaPath, index=True)
+    notes: Mapped[list[dict[str, Any]]] = mapped_column(JSON, default=list)  # the newest facts, for the device
     ver: Mapped[int] = mapped_column(Integer, default=1)
     __table_args__ = (
         Index("ix_problems_ledger", "area_path", "district_id", "is_open", "grade", "due_on"),
-        Index("ix_problems_rollup", "district_id", "township_id", "site_id", "department_id", "category", "grade", "is_open", "due_on"),
+        Index("ix_problems_rollup", "district_id", "township_id", "site_id", "department_id", "category", "grade", "is_open", "due_on", "state"),
         Index("ix_problems_item_open", "item", "is_open"),
     )  # fmt: skip
 
@@ -76,7 +81,10 @@ class ProblemReport(Scoped, Base):
 
 
 class ProblemEvent(Scoped, Base):
-    """One step in a problem's life."""
+    """One line of a problem's history: a step, an edit or a fact, with the version that it made and its op's base.
+
+    `status` is that of PROTOCOL.md: what came to nothing (noop, superseded, redirected) stands here too.
+    """
 
     __tablename__ = "problem_events"
     __scope__ = Scope(area="area_path")
@@ -91,6 +99,37 @@ class ProblemEvent(Scoped, Base):
     note: Mapped[str] = mapped_column(Text, default="")
     photos: Mapped[list[str]] = mapped_column(JSON, default=list)
     op_id: Mapped[str | None] = mapped_column(Key)
+    ver: Mapped[int] = mapped_column(Integer)
+    status: Mapped[str] = mapped_column(String(12), default="applied")
+    base: Mapped[dict[str, Any] | None] = mapped_column(JSON)
+    data: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
+
+
+class Conflict(Scoped, Base):
+    """A field that two people edited differently: all three values, which stands (`kept`), and who settled it (P72)."""
+
+    __tablename__ = "conflicts"
+    __scope__ = Scope(area="area_path")
+    id: Mapped[str] = mapped_column(String(100), primary_key=True)
+    op_id: Mapped[str] = mapped_column(Key)
+    actor_id: Mapped[str] = mapped_column(Key)
+    ent_type: Mapped[str] = mapped_column(String(16))
+    ent_id: Mapped[str] = mapped_column(AreaPath)
+    area_path: Mapped[str] = mapped_column(AreaPath)
+    field: Mapped[str] = mapped_column(String(24))
+    base: Mapped[Any] = mapped_column(JSON, nullable=True)
+    theirs: Mapped[Any] = mapped_column(JSON, nullable=True)
+    mine: Mapped[Any] = mapped_column(JSON, nullable=True)
+    kept: Mapped[Any] = mapped_column(JSON, nullable=True)
+    policy: Mapped[str] = mapped_column(String(8))
+    is_joined: Mapped[bool] = mapped_column(Boolean)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    resolved_by: Mapped[str | None] = mapped_column(Key)
+    resolved_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    __table_args__ = (
+        Index("ix_conflicts_entity", "ent_type", "ent_id"),
+        Index("ix_conflicts_waiting", "resolved_at", "at", "id"),
+    )
 
 
 class ProblemNumber(Base):

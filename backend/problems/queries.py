@@ -1,14 +1,19 @@
 """Reads of problems; each begins with who asks."""
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import Select, func
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor, visible
+from backend.access.scope import SYSTEM, Actor, visible
 from backend.database import lock
-from backend.problems.models import Problem, ProblemEvent, ProblemNumber, ProblemReport
+from backend.problems.models import Conflict, Problem, ProblemEvent, ProblemNumber, ProblemReport
+from backend.problems.rules import AWAY
+from sync_protocol.lineage import Version
+
+Line = tuple[Version, str, str]  # version, action, status
 
 
 def get(session: Session, actor: Actor, problem_id: str) -> Problem | None:
@@ -73,9 +78,7 @@ def open_without_site(
 
 def of_finding(session: Session, actor: Actor, finding_id: str) -> Problem | None:
     """The problem that a finding was joined into."""
-    report = session.scalars(
-        visible(ProblemReport, actor).where(ProblemReport.finding_id == finding_id)
-    ).first()
+    report = session.scalars(visible(ProblemReport, actor).where(ProblemReport.finding_id == finding_id)).first()
     return hold(session, actor, report.problem_id) if report else None
 
 
@@ -91,8 +94,72 @@ def history(session: Session, actor: Actor, problem_id: str) -> list[ProblemEven
     return list(session.scalars(statement.order_by(ProblemEvent.n)))
 
 
+def lines(session: Session, actor: Actor, problem_id: str) -> list[Line]:
+    """The history of a problem as far as judgements need it: (version, action, status), oldest first."""
+    columns = (
+        ProblemEvent.ver,
+        ProblemEvent.op_id,
+        ProblemEvent.base,
+        ProblemEvent.action,
+        ProblemEvent.status,
+    )
+    statement = visible(ProblemEvent, actor).with_only_columns(*columns).where(ProblemEvent.problem_id == problem_id)
+    found = session.execute(statement.order_by(ProblemEvent.n)).all()
+    return [(Version(row.ver, row.op_id, row.base), row.action, row.status) for row in found]
+
+
+def merged_into(session: Session, actor: Actor, problem_id: str) -> list[str]:
+    """Ids of the problems that were merged into this one, directly or by way of another."""
+    found, todo = list[str](), [problem_id]
+    while todo:
+        statement = visible(Problem, actor).with_only_columns(Problem.id).where(Problem.merged_into.in_(todo))
+        todo = sorted(session.scalars(statement))
+        found += todo
+    return found
+
+
+def counted() -> Any:
+    """Condition: problems that stand for themselves; those merged or deleted are in no ledger and on no map."""
+    return Problem.state.not_in(sorted(AWAY))
+
+
+def conflict(session: Session, actor: Actor, conflict_id: str) -> Conflict | None:
+    """One conflict within the actor's area."""
+    return session.scalars(visible(Conflict, actor).where(Conflict.id == conflict_id)).first()
+
+
+def hold_conflict(session: Session, conflict_id: str) -> Conflict:
+    """The same, read again and locked, for whoever holds its problem."""
+    held = visible(Conflict, SYSTEM).where(Conflict.id == conflict_id).with_for_update()
+    return session.scalars(held.execution_options(populate_existing=True)).one()
+
+
+def conflicts(
+    session: Session, actor: Actor, is_settled: bool | None, after: tuple[datetime, str] | None, limit: int
+) -> Sequence[Conflict]:
+    """Conflicts of problems that the actor sees, oldest first, those after a position (time, id)."""
+    statement = _conflicts(actor, is_settled)
+    if after is not None:
+        at, key = after
+        statement = statement.where((Conflict.at > at) | ((Conflict.at == at) & (Conflict.id > key)))
+    return session.scalars(statement.order_by(Conflict.at, Conflict.id).limit(limit)).all()
+
+
+def waiting_conflicts(session: Session, actor: Actor) -> int:
+    """How many conflicts wait for somebody to settle them."""
+    return session.execute(_conflicts(actor, False).with_only_columns(func.count())).scalar_one()
+
+
+def _conflicts(actor: Actor, is_settled: bool | None) -> Select[Conflict]:
+    mine = visible(Problem, actor).with_only_columns(Problem.id)
+    statement = visible(Conflict, actor).where(Conflict.ent_id.in_(mine))
+    if is_settled is None:
+        return statement
+    return statement.where(Conflict.resolved_at.is_not(None) if is_settled else Conflict.resolved_at.is_(None))
+
+
 def dots(session: Session, actor: Actor, limit: int = 5000) -> Sequence[Any]:
     """(id, lon, lat, state, grade) of placed problems, for the map."""
     columns = (Problem.id, Problem.lon, Problem.lat, Problem.state, Problem.grade)
-    statement = visible(Problem, actor).with_only_columns(*columns).where(Problem.lon.is_not(None))
+    statement = visible(Problem, actor).with_only_columns(*columns).where(Problem.lon.is_not(None), counted())
     return session.execute(statement.order_by(Problem.id).limit(limit)).all()

@@ -1,104 +1,239 @@
-"""A problem's life as one table, and what an intent comes to when the state has moved on meanwhile. Pure.
+"""A problem's life as one table, and how an intent is judged by it (PROTOCOL.md P24, P74). Pure.
 
-A domain expert can proof-read TRANSITIONS: state → action → (next state, who may, what it needs, who is next).
+A domain expert can proof-read STEPS: state → action → where to, who may, what must be so, what it needs, who is next.
+A step that takes more (a document, a clock) gets a further member of `Step`. Never a database, a clock or a text of law.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+
+from sync_protocol.lineage import Seen, Version, unseen
+from sync_protocol.workflow import Situation, Verdict, decide
 
 INSPECTS = frozenset({"inspector", "expert", "district", "city", "system"})
 SUPERVISES = frozenset({"district", "department", "city", "system"})
+VERIFIES = frozenset({"district", "city", "system"})  # not the department: nobody confirms their own fix
 FIXES = frozenset({"school", "township", "department", "district", "inspector", "system"})
+DIRECTS = frozenset({"city", "system"})
+ASSIGNS = SUPERVISES | {"township"}
+FIELD = INSPECTS | SUPERVISES
+
+EVIDENCE, NO_STOP = "evidence", "no_stop"  # every photo that is spoken of is here; no stop-work is in force
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Step:
-    """One permitted transition."""
+    """One permitted step. `to` None: the state stays. `next_actor`: who must act then, comma between several."""
 
-    to: str
+    to: str | None
     who: frozenset[str]
-    next_actor: str | None
+    next_actor: str | None = None
+    must: tuple[str, ...] = ()
     needs_note: bool = False
     needs_photo: bool = False
+    stops_work: bool | None = None
 
 
-TRANSITIONS: Mapping[str, Mapping[str, Step]] = {
+ASSIGN = Step(to="assigned", who=ASSIGNS, next_actor="department")
+REPORT_FIXED = Step(to="fix_reported", who=FIXES, next_actor="inspector", needs_photo=True)
+CLOSE = Step(to="closed", who=INSPECTS, must=(EVIDENCE, NO_STOP))
+REFUSE_FIX = Step(to="fixing", who=INSPECTS, next_actor="department", needs_note=True)
+REFUSE_AGAIN = Step(to="fixing", who=INSPECTS, next_actor="department,supervisor", needs_note=True)
+STOP_AGAIN = Step(to="assigned", who=FIELD, next_actor="department,supervisor", needs_note=True, stops_work=True)
+
+ALWAYS: Mapping[str, Step] = {  # in every state in which somebody still has to act
+    "stop_work": Step(to=None, who=FIELD, needs_note=True, stops_work=True),
+    "lift_stop": Step(to=None, who=SUPERVISES, needs_note=True, stops_work=False),
+    "merge": Step(to="merged", who=VERIFIES, needs_note=True),
+    "delete": Step(to="deleted", who=DIRECTS, must=(NO_STOP,), needs_note=True),
+}
+STEPS: Mapping[str, Mapping[str, Step]] = {
     "found": {
-        "confirm": Step("confirmed", SUPERVISES, "supervisor"),
-        "assign": Step("assigned", SUPERVISES, "department"),
-        "report_fixed": Step("fix_reported", FIXES, "inspector", needs_photo=True),
-        "refute": Step("refuted", SUPERVISES, None, needs_note=True),
+        "confirm": Step(to="confirmed", who=SUPERVISES, next_actor="supervisor"),
+        "assign": ASSIGN,
+        "report_fixed": REPORT_FIXED,
+        "refute": Step(to="refuted", who=SUPERVISES, must=(NO_STOP,), needs_note=True),
+        **ALWAYS,
     },
-    "confirmed": {
-        "assign": Step("assigned", SUPERVISES, "department"),
-        "report_fixed": Step("fix_reported", FIXES, "inspector", needs_photo=True),
-    },
+    "confirmed": {"assign": ASSIGN, "report_fixed": REPORT_FIXED, **ALWAYS},
     "assigned": {
-        "assign": Step("assigned", SUPERVISES, "department"),
-        "accept": Step("fixing", FIXES, "department"),
-        "return": Step("returned", FIXES, "supervisor", needs_note=True),
-        "report_fixed": Step("fix_reported", FIXES, "inspector", needs_photo=True),
+        "assign": ASSIGN,
+        "accept": Step(to="fixing", who=FIXES, next_actor="department"),
+        "return": Step(to="returned", who=FIXES, next_actor="supervisor", needs_note=True),
+        "report_fixed": REPORT_FIXED,
+        **ALWAYS,
     },
-    "returned": {
-        "assign": Step("assigned", SUPERVISES, "department"),
-    },
-    "fixing": {
-        "assign": Step("assigned", SUPERVISES, "department"),
-        "report_fixed": Step("fix_reported", FIXES, "inspector", needs_photo=True),
-    },
-    "fix_reported": {
-        "refuse_fix": Step("fixing", INSPECTS, "department", needs_note=True),
-        "close": Step("closed", INSPECTS, None),
-        "assign": Step("assigned", SUPERVISES, "department"),
+    "returned": {"assign": ASSIGN, **ALWAYS},
+    "fixing": {"assign": ASSIGN, "report_fixed": REPORT_FIXED, **ALWAYS},
+    "fix_reported": {"refuse_fix": REFUSE_FIX, "close": CLOSE, "assign": ASSIGN, **ALWAYS},
+    "to_verify": {  # a claim came late: a person decides, having seen what had happened meanwhile
+        "confirm_fix": Step(to="closed", who=VERIFIES, must=(EVIDENCE, NO_STOP)),
+        "close": CLOSE,
+        "refuse_fix": REFUSE_FIX,
+        "assign": Step(to=None, who=ASSIGNS, next_actor="supervisor,department"),
+        **ALWAYS,
     },
     "closed": {
-        "reopen": Step("assigned", INSPECTS, "department", needs_note=True),
+        "reopen": Step(to="assigned", who=INSPECTS, next_actor="department", needs_note=True),
+        "danger": Step(to="assigned", who=FIELD | FIXES, next_actor="department,supervisor"),
+        "stop_work": STOP_AGAIN,
+        "refuse_fix": REFUSE_AGAIN,
+        "delete": ALWAYS["delete"],
     },
     "refuted": {
-        "reopen": Step("found", INSPECTS, "supervisor", needs_note=True),
+        "reopen": Step(to="found", who=INSPECTS, next_actor="supervisor", needs_note=True),
+        "danger": Step(to="found", who=FIELD | FIXES, next_actor="supervisor"),
+        "stop_work": STOP_AGAIN,
+        "confirm": Step(to="confirmed", who=SUPERVISES, next_actor="supervisor"),
+        "delete": ALWAYS["delete"],
     },
+    "merged": {"separate": Step(to="found", who=VERIFIES, next_actor="supervisor", needs_note=True)},
+    "deleted": {"restore": Step(to="found", who=DIRECTS, next_actor="supervisor", needs_note=True)},
 }
-CLOSED = frozenset({"closed", "refuted"})
-FACTUAL = frozenset({"report_fixed"})  # claims about the world: kept for a human even when they no longer fit
-ACTIONS = tuple(sorted({action for steps in TRANSITIONS.values() for action in steps}))
+PROPOSED = Step(to="to_verify", who=FIELD | FIXES, next_actor="supervisor,department")
+
+ENDED = frozenset({"closed", "refuted"})
+AT_IT = frozenset({"assigned", "fixing", "fix_reported", "to_verify"})  # the department that is named has the matter
+AWAY = frozenset({"merged", "deleted"})  # no longer a problem of its own: in no ledger, on no map
+CLAIMS = frozenset({"report_fixed", "close"})  # about the world: never refused for coming late
+# Of two rival decisions the server's stands: whoever did not know that the matter went to another is too late.
+OVERTAKEN_BY: Mapping[str, frozenset[str]] = dict.fromkeys(("assign", "accept", "return"), frozenset({"assign"}))
+NAMES_ANOTHER = frozenset({"assign", "merge"})  # to whom, into which: `is_same` says whether it is so already
+DANGER = frozenset({"raise", "report", "danger", "reopen", "refuse_fix", "stop_work", "joined", "restore", "separate"})
+FACTS = frozenset({"note", "photo", "work_stopped", "work_going_on", "unmerged_edit"})
+EDITS = frozenset({"edit", "resolve"})
+# Where an action's effect is there already, besides the state that it leads to.
+ALREADY: Mapping[str, frozenset[str]] = {
+    "report_fixed": frozenset({"fix_reported", "to_verify"}) | ENDED,
+    "close": ENDED,
+    "confirm": AT_IT | {"returned", "closed"},
+    "accept": frozenset({"fix_reported", "to_verify"}),
+    "refuse_fix": frozenset({"found", "confirmed", "assigned", "returned"}),
+    "reopen": frozenset(STEPS) - ENDED - AWAY,
+}
+ACTIONS = tuple(sorted({action for steps in STEPS.values() for action in steps}))
+UNMET: Mapping[str, str] = {
+    EVIDENCE: "photos of this problem are not here yet: {missing_photos}",
+    NO_STOP: "work is stopped: the stop is lifted first",
+}
 
 
 @dataclass(frozen=True, slots=True)
-class Decision:
-    """What an intent comes to: a status of PROTOCOL.md, and the step where it is applied."""
+class Present:
+    """A problem as it is now. `said`: what was recorded since, that the author of an intent had not seen.
 
-    status: str
-    step: Step | None = None
-    reason: str | None = None
-    flags: tuple[str, ...] = ()
-
-
-def decide(state: str, action: str, role: str, base_ver: int | None, ver: int) -> Decision:
-    """Judge `action` against the present `state` (rule: intents; the safe side wins).
-
-    Same effect already there → noop. Permitted → applied, flagged `rebased` where the actor saw an older version.
-    A claim that something is fixed, made on an older state it no longer fits → proposed. Else parked: guard_failed.
+    `is_same`: the intent asks for what is there already (the same department). `awaits_own`: photos that the intent
+    itself brings are not here yet.
     """
-    steps = TRANSITIONS.get(state, {})
-    step = steps.get(action)
-    if step is not None:
-        if role not in step.who:
-            return Decision("parked", reason="forbidden")
-        is_stale = base_ver is not None and base_ver != ver
-        if is_stale and action == "close":
-            return Decision(
-                "parked", reason="conflict"
-            )  # the base predates something: a person must look again
-        return Decision("applied", step, flags=("rebased",) if is_stale else ())
-    if action != "assign" and any(
-        s.to == state for row in TRANSITIONS.values() for a, s in row.items() if a == action
-    ):
-        return Decision("noop")
-    if action in FACTUAL:
-        return Decision("proposed")
-    return Decision("parked", reason="guard_failed")
+
+    state: str
+    is_work_stopped: bool = False
+    missing_photos: int = 0
+    said: frozenset[str] = frozenset()
+    is_base_known: bool = True
+    is_same: bool = False
+    awaits_own: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What an intent comes to, the step that is taken (None: the problem stays as it is), and why not, in words."""
+
+    verdict: Verdict
+    step: Step | None = None
+    why: str = ""
+
+
+def judge(action: str, role: str, now: Present) -> Judgement:
+    """Judge an intent by the table and the present; depends on nothing else (I16)."""
+    step = STEPS[now.state].get(action)
+    unmet = [name for name in (step.must if step else ()) if not _MUST[name](now)]
+    waits = now.awaits_own and step is not None and EVIDENCE in step.must
+    ends, is_so = releases(action, step), is_already_so(action, now)
+    is_away = now.state in AWAY and step is None and not is_so
+    is_stale, is_late = now.is_base_known and bool(now.said - FACTS), bool(now.said - FACTS - EDITS)
+    verdict = decide(
+        Situation(
+            is_already_so=is_so,
+            is_permitted=step is not None and not unmet and not waits,
+            is_allowed_to_actor=role in (step.who if step else _who(action)),
+            is_target_deleted=is_away and now.state == "deleted",
+            is_merged_elsewhere=is_away and now.state == "merged",
+            is_base_stale=is_stale,
+            needs_fresh_base=ends and is_late,
+            is_contradicted=ends and bool(now.said & DANGER),
+            is_overtaken=now.is_base_known and bool(now.said & OVERTAKEN_BY.get(action, frozenset())),
+            is_claim=action in CLAIMS and (not unmet or (is_stale and is_late)),
+        )
+    )
+    taken = {"applied": step, "proposed": PROPOSED}.get(verdict.status)
+    return Judgement(verdict, taken, _why(action, now, verdict, unmet))
+
+
+def releases(action: str, step: Step | None) -> bool:
+    """Whether an action ends a danger as far as the record goes; such a one holds only for what its author saw."""
+    steps = [step] if step else [row[action] for row in STEPS.values() if action in row]
+    return any(s.stops_work is False or (s.to is not None and s.to in ENDED | AWAY) for s in steps)
+
+
+def is_already_so(action: str, now: Present) -> bool:
+    """Whether the effect of an action is there."""
+    if action in NAMES_ANOTHER:
+        return now.is_same
+    if action in ("stop_work", "lift_stop"):
+        return is_open(now.state) and now.is_work_stopped == (action == "stop_work")
+    step = STEPS[now.state].get(action)
+    leads_here = any(row[action].to == now.state for row in STEPS.values() if action in row)
+    return step is None and (leads_here or now.state in ALREADY.get(action, ()))
+
+
+def redirected(action: str, role: str, now: Present) -> Step | None:
+    """What an intent for a problem that was merged does to the survivor `now`: its author has never seen that one.
+
+    A claim is for a person to look at, danger takes effect, anything else is only told of (P74).
+    """
+    if action in CLAIMS:
+        return PROPOSED if is_open(now.state) else None
+    found = judge(action, role, now) if action in DANGER else None
+    return found.step if found and found.verdict.status == "applied" else None
+
+
+def assignment(state: str, is_by_person: bool) -> Step | None:
+    """The step that follows when somebody is made responsible; None: the state stays. A rule that finds the
+    department does not undo a fix that is reported already."""
+    is_kept = state == "fix_reported" and not is_by_person
+    return None if is_kept else STEPS[state].get("assign")
 
 
 def is_open(state: str) -> bool:
     """Whether a problem in this state still needs somebody."""
-    return state not in CLOSED
+    return state not in ENDED | AWAY
+
+
+def said_since(events: Iterable[tuple[Version, str, str]], had: Seen) -> frozenset[str]:
+    """The actions of (version, action, status) that the author of an op `had` not seen (P73).
+
+    What changed nothing counts only where it says that there is danger.
+    """
+    kept = [e for e in events if e[2] in ("applied", "proposed") or (e[2] != "superseded" and e[1] in DANGER)]
+    fresh = {version.ver for version in unseen([version for version, _, _ in kept], had)}
+    return frozenset(action for version, action, _ in kept if version.ver in fresh)
+
+
+_MUST: Mapping[str, Callable[[Present], bool]] = {
+    EVIDENCE: lambda now: now.missing_photos == 0,
+    NO_STOP: lambda now: not now.is_work_stopped,
+}
+
+
+def _who(action: str) -> frozenset[str]:
+    return frozenset().union(*(row[action].who for row in STEPS.values() if action in row))
+
+
+def _why(action: str, now: Present, verdict: Verdict, unmet: list[str]) -> str:
+    if verdict.reason == "conflict":
+        newer = ", ".join(sorted(now.said - FACTS)) or "nothing is known"
+        return f"{action} holds only for what its author saw; since then: {newer}"
+    if unmet and verdict.reason == "guard_failed":
+        return "; ".join(UNMET[name].format(missing_photos=now.missing_photos) for name in unmet)
+    return f"{action} does not fit state {now.state}"

@@ -13,7 +13,10 @@ from backend.access.scope import Actor
 from backend.accounts import roster
 from backend.effects import Effect, Event, OpLike
 from backend.errors import Refused
-from backend.problems import queries as problems
+from backend.problems import record
+from backend.problems import rules as life
+from backend.problems.models import Problem
+from backend.problems.steps import refuse_parked
 from backend.programmes import queries as programmes
 from backend.responsibility import rules
 from backend.responsibility.models import Responsibility
@@ -41,21 +44,42 @@ def assign(session: Session, data: Mapping[str, Any], actor: Actor, now: datetim
 
 
 def reassign(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
-    """`problem.assign`: a supervisor names the department; the rest of the chain follows."""
-    problem = problems.get(session, actor, op.ent_id)
-    if problem is None:
-        raise Refused("target_missing", "no such problem within your territory")
-    if op.args["department_id"] not in territory.department_ids(session):
-        raise Refused("invalid", f"unknown department {op.args['department_id']}")
-    if not problem.is_open:
-        raise Refused("guard_failed", f"a {problem.state} problem is reopened before it is assigned")
+    """`problem.assign`: a supervisor names the department; the rest of the chain follows.
+
+    Of two who name different ones without having seen each other's, the server's stands: superseded, both in history.
+    """
+    problem, is_itself = record.reach(session, actor, op.ent_id)
+    wanted = op.args["department_id"]
+    if wanted not in territory.department_ids(session):
+        raise Refused("invalid", f"unknown department {wanted}")
+    is_same = problem.department_id == wanted and problem.state in life.AT_IT
+    found = life.judge("assign", actor.role, record.present(session, problem, op.base, is_same=is_same))
+    refuse_parked(found)
+    told = {"note": op.args["note"], "op_id": op.id, "base": op.base}
+    if found.step is None or not is_itself:
+        return _stands(
+            record.survivor(session, problem),
+            found.verdict.status if is_itself else "redirected",
+            wanted,
+            told,
+        )
     data = {
         name: getattr(problem, name)
         for name in ("site_id", "area_path", "district_id", "township_id", "deadline_class")
     }
-    data |= {"problem_id": problem.id, "note": op.args["note"], "op_id": op.id}
-    duty = rules.Duty(op.args["department_id"], (), f"person:{actor.id}", 1)
-    return _store(session, data, duty, (problem.due_on, dict(problem.deadline_reason)), now)
+    data |= {"problem_id": problem.id, "is_by_person": True, **told}
+    duty = rules.Duty(wanted, (), f"person:{actor.id}", 1)
+    effect = _store(session, data, duty, (problem.due_on, dict(problem.deadline_reason)), now)
+    effect.flags, effect.ver = found.verdict.flags, problem.ver + 1
+    return effect
+
+
+def _stands(problem: Problem, status: str, wanted: str, told: Mapping[str, Any]) -> Effect:
+    """What is there stands; that somebody wanted otherwise is told of in the problem's history."""
+    data = {"problem_id": problem.id, "status": status, "department_id": wanted, **told}
+    result = {"to": problem.id} if status == "redirected" else {}
+    event = Event("responsibility.stood", data)
+    return Effect(status, ver=problem.ver + 1, events=[event], summary={"area_path": problem.area_path}, result=result)
 
 
 def _deadline(pack: Any, class_id: str, on: Any) -> Any:
@@ -73,7 +97,7 @@ def _store(session: Session, data: Mapping[str, Any], duty: rules.Duty, due: Any
     for row in chain:
         rows.add(session, Responsibility, row)
     told = {"problem_id": data["problem_id"], "lead_department_id": duty.lead, "due_on": due[0], "deadline_reason": due[1],
-            "note": data.get("note", ""), "op_id": data.get("op_id")}  # fmt: skip
+            **{name: data.get(name) for name in ("op_id", "base", "is_by_person")}, "note": data.get("note", "")}  # fmt: skip
     gaps = [row["layer"] for row in chain if row["is_gap"]]
     summary = {"lead": duty.lead, "rule": duty.rule_id, "gaps": gaps, "area_path": data["area_path"]}
     return Effect(events=[Event("responsibility.assigned", told)], summary=summary)

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.access.scope import SYSTEM, Actor
+from backend.access.scope import SYSTEM
 from backend.inspections import queries as inspections
 from backend.problems import queries as problems
 from backend.problems.schemas import ProblemOut
@@ -65,9 +65,7 @@ def _site_of_schema_1(site: Payload) -> Payload:
     """The outline as a first absolute point and differences, closed, in hundred-thousandths of a degree."""
     if "ring" not in site:
         return site
-    ring = [
-        [round(x * rings.DEGREE), round(y * rings.DEGREE)] for x, y in rings.unpack(site["at"], site["ring"])
-    ]
+    ring = [[round(x * rings.DEGREE), round(y * rings.DEGREE)] for x, y in rings.unpack(site["at"], site["ring"])]
     steps = [[b[0] - a[0], b[1] - a[1]] for a, b in zip(ring, ring[1:], strict=False)]
     return {**site, "ring": [ring[0], *steps]}
 
@@ -100,8 +98,7 @@ def _sweeps(session: Session, ids: Sequence[str]) -> dict[str, Payload]:
 
 def _teams(session: Session, ids: Sequence[str]) -> dict[str, Payload]:
     return {
-        i: {"id": i, "name": t.name, "areas": t.areas}
-        for i, t in sweeps.teams_by_ids(session, SYSTEM, ids).items()
+        i: {"id": i, "name": t.name, "areas": t.areas} for i, t in sweeps.teams_by_ids(session, SYSTEM, ids).items()
     }
 
 
@@ -161,10 +158,8 @@ def differing(one: int, other: int) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def load(
-    session: Session, actor: Actor, wanted: Mapping[str, Sequence[str]], schema: int
-) -> dict[tuple[str, str], Payload]:
-    """Payloads of many entities, by (type, id). The buckets of the feed have decided that `actor` may see them (P16)."""
+def load(session: Session, wanted: Mapping[str, Sequence[str]], schema: int) -> dict[tuple[str, str], Payload]:
+    """Payloads of many entities, by (type, id). The buckets of the feed have decided who may see them (P16)."""
     found = {}
     for name, ids in wanted.items():
         kind = KINDS[name]

@@ -1,8 +1,9 @@
 """Replicas, and pushes that could not be read. No queries."""
 
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import BigInteger, Integer, LargeBinary, String, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Integer, LargeBinary, String, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.access.scope import PUBLIC, Scoped
@@ -39,6 +40,40 @@ class ReplicaStep(Base):
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     op_id: Mapped[str] = mapped_column(Key)
     fp: Mapped[str] = mapped_column(String(64))
+
+
+class Divergence(Scoped, Base):
+    """A bucket that held something else on a device after three resets: what differed, for a person to look into."""
+
+    __tablename__ = "divergences"
+    __scope__ = PUBLIC
+    n: Mapped[int] = mapped_column(Integer, primary_key=True)
+    replica: Mapped[str] = mapped_column(Key)
+    device_id: Mapped[str] = mapped_column(Key)
+    user_id: Mapped[str] = mapped_column(Key)
+    bucket: Mapped[str] = mapped_column(String(100))
+    epoch: Mapped[str] = mapped_column(Key)
+    as_of: Mapped[int] = mapped_column(BigInteger)
+    told_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    here: Mapped[list[Any]] = mapped_column(JSON)
+    there: Mapped[list[Any]] = mapped_column(JSON)
+    differing: Mapped[dict[str, Any]] = mapped_column(JSON)
+    __table_args__ = (UniqueConstraint("replica", "bucket", "epoch", "as_of"),)
+
+
+class Rescue(Scoped, Base):
+    """An opaque dump of a device's database (P89): whose it is, and how much of it is here. Never what is in it."""
+
+    __tablename__ = "rescues"
+    __scope__ = PUBLIC
+    id: Mapped[str] = mapped_column(Key, primary_key=True)
+    device_id: Mapped[str] = mapped_column(Key, index=True)
+    user_id: Mapped[str] = mapped_column(Key)
+    sha256: Mapped[str] = mapped_column(String(64))
+    size: Mapped[int] = mapped_column(BigInteger)
+    offset: Mapped[int] = mapped_column(BigInteger, default=0)
+    created_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
 
 
 class UnreadablePush(Base):

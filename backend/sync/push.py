@@ -1,5 +1,6 @@
 """Taking ops into custody, chunk by chunk (PROTOCOL.md P5–P13). Transport decisions only; what an op does is ops'."""
 
+import time
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from itertools import groupby
@@ -19,7 +20,7 @@ from backend.feed.log import meta
 from backend.ops.apply import apply, prepare
 from backend.ops.custody import known_outcomes
 from backend.ops.op import Outcome, framed_op, touched
-from backend.sync import queries, times
+from backend.sync import admission, queries, times
 from backend.sync.models import Replica, ReplicaStep
 from backend.sync.turns import Turns
 from backend.trouble import problem_of
@@ -46,17 +47,21 @@ def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Con
     for op in ops:
         op.recorded = witness.recorded(op.at)
     answer: dict[str, Any] = {"results": [], "stopped": None}
-    with turns.hold(replica_id):
-        _take_chunks(
-            _chunks(ops) or [[]], replica_id, epoch, actor, now, request.get("outbox_len", 0), answer
-        )
+    end = time.monotonic() + config.push_seconds
+    with turns.hold(replica_id), admission.working(is_urgent=request.get("urgent") is True):
+        said = request.get("outbox_len", 0)
+        _take_chunks(_chunks(ops) or [[]], replica_id, epoch, actor, now, said, answer, end)
     return answer
 
 
 def _take_chunks(chunks: Sequence[Sequence[Framed]], replica_id: str, epoch: Any, actor: Actor, now: datetime,
-                 outbox_len: Any, answer: dict[str, Any]) -> None:  # fmt: skip
-    """Chunk by chunk; trouble in a later one ends the answer there, and what was committed is told."""
+                 outbox_len: Any, answer: dict[str, Any], end: float) -> None:  # fmt: skip
+    """Chunk by chunk; trouble in a later one, or the `end` of its time, ends the answer there, and what was committed
+    is told (P87)."""
     for chunk in chunks:
+        if answer["results"] and time.monotonic() > end:
+            answer["stopped"] = {"at_seq": chunk[0].seq, "reason": "time", "retry_after": 1}
+            break
         try:
             _take_chunk(chunk, replica_id, epoch, actor, now, outbox_len, answer)
             passing("push.chunk_done")
@@ -186,7 +191,7 @@ def _result(op: Framed, outcome: Outcome, is_dup: bool) -> dict[str, Any]:
         "clock": outcome.clock,
         "dup": is_dup,
     }
-    optional = {"reason": outcome.reason, "ver": outcome.ver, "detail": outcome.detail}
+    optional = {"reason": outcome.reason, "ver": outcome.ver, "detail": outcome.detail, "to": outcome.result.get("to")}
     return result | {k: v for k, v in optional.items() if v is not None}
 
 
@@ -194,6 +199,7 @@ def register(
     session: Session, actor: Actor, install_id: str, nonce: str, replica_id: str, now: datetime
 ) -> Replica:
     """A new replica of this person's device; the same install and nonce give the same replica."""
+    lock(session, [f"replica:{actor.id}:{install_id}:{nonce}"])  # a registration that is doubled on its way is one
     known = queries.replica_of_install(session, actor, install_id, nonce)
     if known is None:
         known = Replica(id=replica_id, device_id=actor.device_id or "", user_id=actor.id, install_id=install_id, nonce=nonce,

@@ -2,12 +2,12 @@
 
 from collections.abc import Sequence
 
-from sqlalchemy import or_
+from sqlalchemy import func, or_
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.ops.models import LoggedOp
-from backend.sync.models import Replica
+from backend.sync.models import Replica, Rescue
 
 
 def replica_of(session: Session, actor: Actor, replica_id: str) -> Replica | None:
@@ -22,11 +22,40 @@ def replica_of_install(session: Session, actor: Actor, install_id: str, nonce: s
     return session.scalars(visible(Replica, SYSTEM).where(*where)).first()
 
 
+def rescues_of(session: Session, device_id: str) -> Sequence[Rescue]:
+    """The dumps of one device, oldest first."""
+    return session.scalars(visible(Rescue, SYSTEM).where(Rescue.device_id == device_id).order_by(Rescue.created_at)).all()
+
+
+def rescues(session: Session, actor: Actor) -> Sequence[Rescue]:
+    """All dumps, oldest first."""
+    return session.scalars(visible(Rescue, actor).order_by(Rescue.created_at, Rescue.id)).all()
+
+
+def rescue(session: Session, rescue_id: str, is_locked: bool = False) -> Rescue | None:
+    """One dump by its id, locked until the end of the transaction where it is to be changed."""
+    statement = visible(Rescue, SYSTEM).where(Rescue.id == rescue_id)
+    return session.scalars(statement.with_for_update() if is_locked else statement).first()
+
+
 def statuses(session: Session, actor: Actor, op_ids: Sequence[str]) -> list[LoggedOp]:
     """Those of these ops that are in custody; only the actor's own, and those that their devices handed over."""
+    if not op_ids:
+        return []
     is_theirs = or_(LoggedOp.actor_id == actor.id, LoggedOp.custodian == actor.id)
     where = (LoggedOp.op_id.in_(op_ids), is_theirs)
     return list(session.scalars(visible(LoggedOp, SYSTEM).where(*where).order_by(LoggedOp.op_id)))
+
+
+def clock_of(session: Session, op_id: str) -> int | None:
+    """Clock of an op in custody, or None."""
+    return session.scalar(visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.clock).where(LoggedOp.op_id == op_id))
+
+
+def attention_count(session: Session, actor: Actor) -> int:
+    """How many ops of the actor wait for a human or a deploy."""
+    where = (LoggedOp.actor_id == actor.id, LoggedOp.status.in_(("parked", "blocked")))
+    return session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(func.count()).where(*where)).one()
 
 
 def attention(session: Session, actor: Actor) -> list[LoggedOp]:

@@ -5,6 +5,7 @@ Never HTTP's headers (uploads.py), never whether a file is a picture.
 
 import hashlib
 import hmac
+import time
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -24,6 +25,9 @@ from backend.photos.models import Upload
 from backend.photos.store import BLOCK, PhotoStore
 from backend.trouble import problem_of
 
+PIECE = 4096
+KEEP_S = 1.0
+
 
 def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
     """Append the request's bytes at `offset`; returns the new offset. What arrived of a cut body is kept.
@@ -32,18 +36,19 @@ def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
     """
     found, store = own(upload_id, actor), pipeline.store()
     generation, at, full = _fence(upload_id, offset), offset, None
+    moved_s = time.monotonic()
     try:
         for block in _blocks(found.size - at):
             _hold(upload_id, generation)
             store.append(upload_id, at, block)
             passing("upload.written")
             at += len(block)
+            if time.monotonic() - moved_s > KEEP_S:
+                _keep(store, upload_id, generation, at)
+                moved_s = time.monotonic()
     except OSError as trouble:  # the disk's: a line that is cut ends the blocks instead
         full = trouble
-    store.sync(upload_id)
-    passing("upload.synced")
-    _move(upload_id, generation, at)
-    passing("upload.moved")
+    _keep(store, upload_id, generation, at)
     if full is not None:
         raise problem_of(full) or full
     if at == found.size:
@@ -53,20 +58,42 @@ def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
     return at
 
 
+def _keep(store: PhotoStore, upload_id: str, generation: int, at: int) -> None:
+    """Bytes to the disk, then the offset. On a slow line every KEEP_S seconds: a phone that gives up and comes again
+    must find what it has sent, or one whose patience is shorter than its photo would never be done."""
+    store.sync(upload_id)
+    passing("upload.synced")
+    _move(upload_id, generation, at)
+    passing("upload.moved")
+
+
 def _blocks(left: int) -> Iterator[bytes]:
     """The request's body, until it ends or the line is cut. Raises Problem too_large past `left` bytes."""
-    while not is_draining():
-        try:
-            block = request.stream.read(min(BLOCK, left + 1))
-        except (OSError, ClientDisconnected) as cut:
-            current_app.logger.info("upload_cut: %d bytes missing: %r", left, cut)
-            return
-        if not block:
-            return
-        left -= len(block)
+    block, begun_s = bytearray(), time.monotonic()
+    for piece in _pieces(left):
+        block += piece
+        left -= len(piece)
         if left < 0:
             raise Problem("too_large", "more bytes than Upload-Length")
-        yield block
+        if len(block) >= BLOCK or time.monotonic() - begun_s > KEEP_S:
+            yield bytes(block)
+            block.clear()
+            begun_s = time.monotonic()
+    if block:
+        yield bytes(block)
+
+
+def _pieces(left: int) -> Iterator[bytes]:
+    """The body as it comes, in small pieces: of one that a cut or a stall breaks off, nothing is had."""
+    while not is_draining():
+        try:
+            piece = request.stream.read(PIECE)
+        except (OSError, ClientDisconnected) as cut:
+            current_app.logger.info("upload_cut: of %d bytes: %r", left, cut)
+            return
+        if not piece:
+            return
+        yield piece
 
 
 def _fence(upload_id: str, offset: int) -> int:
@@ -126,9 +153,7 @@ def _put_back(upload_id: str, generation: int | None, offset: int) -> None:
 def create(actor: Actor, facts: dict[str, Any], now: datetime) -> Upload:
     """The upload of this person's photo, the same at every try (P29). `facts`: sha256, size, mime."""
     name = f"{actor.id}\0{facts['sha256']}\0{facts['size']}".encode()
-    upload_id = hmac.digest(current_app.extensions["config"].secret_key.encode(), name, hashlib.sha256).hex()[
-        :40
-    ]
+    upload_id = hmac.digest(current_app.extensions["config"].secret_key.encode(), name, hashlib.sha256).hex()[:40]
     row = {
         **facts,
         "id": upload_id,

@@ -2,6 +2,7 @@
 is by addition.
 """
 
+import re
 from typing import Any
 
 from marshmallow import EXCLUDE, Schema, ValidationError, fields, validate
@@ -11,6 +12,9 @@ from sync_protocol import PROTO
 from sync_protocol.limits import MAX_PAGE, MAX_SEQ, MAX_UNACKED, PROTO_MIN, SCHEMA_MIN
 
 MAX_ASKED = 500
+MAX_TAKEN = 100
+MAX_TOLD, MAX_TEXT = 200, 200  # ids in one list of a report, letters in one of them
+SUM = re.compile(r"[0-9a-f]{16}")
 
 
 class Resetting(fields.Field[Any]):
@@ -22,6 +26,31 @@ class Resetting(fields.Field[Any]):
         )
         if not is_map and not (isinstance(value, list) and all(isinstance(b, str) for b in value)):
             raise ValidationError("must be an object of bucket to clock, or a list of buckets")
+        return value
+
+
+class Check(fields.Field[Any]):
+    """P43: [count, sum in 16 hexadecimal digits]."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not (isinstance(value, list) and len(value) == 2 and _is_sum(*value)):
+            raise ValidationError("a count and a sum of 16 hexadecimal digits")
+        return value
+
+
+def _is_sum(count: Any, total: Any) -> bool:
+    return type(count) is int and 0 <= count <= MAX_SEQ and isinstance(total, str) and bool(SUM.fullmatch(total))
+
+
+class Mismatched(fields.Field[Any]):
+    """P43: {bucket: [mismatches in a row, count, sum]}."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, dict) or not all(
+            isinstance(each, list) and len(each) == 3 and type(each[0]) is int and _is_sum(*each[1:])
+            for each in value.values()
+        ):
+            raise ValidationError("an object of bucket to how often, count and sum")
         return value
 
 
@@ -61,6 +90,58 @@ class Pull(Schema):
     resetting = Resetting(load_default=dict)
     unacked = fields.List(fields.String(), load_default=list, validate=validate.Length(max=MAX_UNACKED))
     limit = fields.Integer(load_default=MAX_PAGE, strict=True, validate=validate.Range(min=1))
+    accept_bundles = fields.Boolean(load_default=False)
+    taken = fields.List(fields.String(), load_default=list, validate=validate.Length(max=MAX_TAKEN))
+    mismatched = Mismatched(load_default=dict)
+
+
+class Members(fields.Field[Any]):
+    """P44: members as a report names them: [type, id, version], and of another version the one there besides."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if not isinstance(value, list) or len(value) > MAX_TOLD or not all(_is_member(each) for each in value):
+            raise ValidationError(f"at most {MAX_TOLD} lists of type, id and version")
+        return value
+
+
+def _is_member(value: Any) -> bool:
+    return (
+        isinstance(value, list) and 3 <= len(value) <= 4
+        and all(isinstance(text, str) and len(text) <= MAX_TEXT for text in value[:2])
+        and all(type(ver) is int and 0 <= ver <= MAX_SEQ for ver in value[2:])
+    )  # fmt: skip
+
+
+class Report(Schema):
+    """P44: what differs between a device and the server."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    as_of = fields.Integer(required=True, strict=True, validate=validate.Range(min=0, max=MAX_SEQ))
+    here = Check(required=True)
+    there = Check(required=True)
+    missing = Members(load_default=list)
+    extra = Members(load_default=list)
+    other = Members(load_default=list)
+
+
+class Digest(Schema):
+    """POST /digest."""
+
+    class Meta:
+        unknown = EXCLUDE
+
+    bucket = fields.String(required=True, validate=validate.Length(1, 100))
+    schema = fields.Integer(load_default=SCHEMA_MIN, strict=True, validate=validate.Range(min=SCHEMA_MIN))
+    parts = fields.List(
+        fields.Integer(strict=True, validate=validate.Range(min=0, max=255)),
+        load_default=None,
+        allow_none=True,
+        validate=validate.Length(max=256),
+    )
+    replica = fields.String(load_default="", validate=validate.Length(max=64))
+    report = fields.Nested(Report, load_default=None, allow_none=False)
 
 
 class OpsStatus(Schema):

@@ -1,4 +1,4 @@
-"""The server's half of time: tokens it signs, and the witness that reads what devices say of theirs (PROTOCOL.md P80–P83).
+"""The server's half of time: tokens it signs, and the witness that reads what devices say of theirs (P80–P83).
 
 No decision about an op is made here, and none may be made from what is found here (I15).
 """

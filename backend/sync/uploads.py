@@ -4,8 +4,6 @@ Bytes reach the disk before the offset moves; a mismatch starts again from nothi
 file is a picture, or of what.
 """
 
-import base64
-import binascii
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request, send_file
@@ -23,21 +21,18 @@ from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.models import Upload
 from backend.shapes import is_sha256
-from backend.sync import receiving
+from backend.sync import receiving, tus
 from backend.sync.schemas import BlobsQuery
+from backend.sync.tus import TUS
 
 uploads_bp = Blueprint("uploads", __name__, url_prefix="/sync/v1")
-TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
 
 
 @uploads_bp.before_request
 def check_version() -> None:
     """tus: every request but OPTIONS names the version. Raises Problem tus_version."""
-    is_tus = request.endpoint in ("uploads.create", "uploads.head", "uploads.patch")
-    version = request.headers.get("Tus-Resumable")
-    if is_tus and version != "1.0.0":
-        extra = {"headers": {"Tus-Version": "1.0.0"}}
-        raise Problem("tus_version", f"Tus-Resumable is {version!r}, this server speaks 1.0.0", extra=extra)
+    if request.endpoint in ("uploads.create", "uploads.head", "uploads.patch") and request.method != "OPTIONS":
+        tus.require_version()
 
 
 @uploads_bp.route("/blobs", methods=["OPTIONS"])
@@ -75,7 +70,7 @@ def patch(upload_id: str) -> Response:
     if request.mimetype != "application/offset+octet-stream":
         raise Problem("bad_encoding", "PATCH takes application/offset+octet-stream")
     actor = device_actor()
-    offset = receiving.receive(upload_id, actor, _integer("Upload-Offset"), now_utc())
+    offset = receiving.receive(upload_id, actor, tus.whole_number("Upload-Offset"), now_utc())
     return Response(status=204, headers={**TUS, "Upload-Offset": str(offset)})
 
 
@@ -83,7 +78,7 @@ def patch(upload_id: str) -> Response:
 def query() -> dict[str, Any]:
     actor, asked = device_actor(), incoming.loaded(BlobsQuery())
     with snapshot() as session:
-        return _query(session, actor, [wanted["sha256"] for wanted in asked["want"]])
+        return _query(session, actor, asked["want"])
 
 
 @uploads_bp.get("/photos/<sha256>")
@@ -103,15 +98,14 @@ def photo(sha256: str) -> Response:
     return answer
 
 
-def _query(session: Session, actor: Actor, shas: list[str]) -> dict[str, Any]:
-    own = select(Upload).where(Upload.owner_id == actor.id, Upload.sha256.in_(shas))
-    mine = {u.sha256: u for u in session.scalars(own)}
-    verified, store = photos.verified(session, actor, shas), pipeline.store()
-    here = {
-        sha
-        for sha in verified
-        if (sha in mine or photos.may_see(session, actor, sha)) and store.path(sha).exists()
-    }
+def _query(session: Session, actor: Actor, want: list[dict[str, Any]]) -> dict[str, Any]:
+    """I21: a photo is here for whoever sent all of it, or sees what refers to it; a name alone tells nothing."""
+    shas, sizes = [w["sha256"] for w in want], {w["sha256"]: w.get("size") for w in want}
+    own = session.scalars(select(Upload).where(Upload.owner_id == actor.id, Upload.sha256.in_(shas)))
+    mine = {u.sha256: u for u in own if u.done_at or sizes[u.sha256] in (None, u.size)}
+    store, sent = pipeline.store(), {sha for sha, upload in mine.items() if upload.done_at}
+    verified = photos.verified(session, actor, shas)
+    here = {s for s in verified if (s in sent or photos.may_see(session, actor, s)) and store.path(s).exists()}
     partial = [
         {"sha256": s, "offset": u.offset, "url": f"/sync/v1/blobs/{u.id}"}
         for s, u in mine.items()
@@ -123,32 +117,10 @@ def _query(session: Session, actor: Actor, shas: list[str]) -> dict[str, Any]:
 
 
 def _facts() -> dict[str, Any]:
-    size = _integer("Upload-Length")
-    pairs = [pair.strip() for pair in request.headers.get("Upload-Metadata", "").split(",")]
-    named = dict(pair.partition(" ")[::2] for pair in pairs if pair)
-    try:
-        read = {
-            k: base64.b64decode(v, validate=True).decode()
-            for k, v in named.items()
-            if k in ("sha256", "mime")
-        }
-    except (binascii.Error, UnicodeDecodeError) as fault:
-        raise Problem("invalid", "Upload-Metadata is not base64 of UTF-8") from fault
-    sha = read.get("sha256", "").lower()
-    if not is_sha256(sha):
-        raise Problem("invalid", "Upload-Metadata needs sha256: 64 hexadecimal digits")
-    if size > _config().max_photo_bytes:
-        raise Problem("too_large", f"a photo has at most {_config().max_photo_bytes} bytes")
-    if pipeline.store().free_bytes() < _config().min_free_bytes + size:
+    facts = tus.named(_config().max_photo_bytes)
+    if pipeline.store().free_bytes() < _config().min_free_bytes + facts["size"]:
         raise Problem("storage_full", retry_after_s=600)
-    return {"sha256": sha, "size": size, "mime": read.get("mime", "")[:40] or None}
-
-
-def _integer(header: str) -> int:
-    text = request.headers.get(header, "")
-    if not text.isascii() or not text.isdigit() or len(text) > 15:
-        raise Problem("invalid", f"{header} is a non-negative integer")
-    return int(text)
+    return facts
 
 
 def _config() -> Any:

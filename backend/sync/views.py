@@ -2,6 +2,7 @@
 
 import hashlib
 import secrets
+from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, current_app
@@ -19,15 +20,14 @@ from backend.errors import Problem
 from backend.faults import passing
 from backend.feed.log import meta
 from backend.ops.apply import now_utc
+from backend.sync import admission, ask, history, queries, schemas, times
 from backend.sync import pull as pulls
 from backend.sync import push as pushes
-from backend.sync import history, queries, schemas, times
 from backend.sync.models import Replica, UnreadablePush
 from sync_protocol import PROTO
 from sync_protocol.limits import CHUNK_OPS, PROTO_MIN, SCHEMA, SCHEMA_MIN, UPLOAD_CHUNK_BYTES
 
 sync_bp = Blueprint("sync", __name__, url_prefix="/sync/v1")
-NEXT_SYNC_S = 900
 
 
 @sync_bp.get("/hello")
@@ -40,8 +40,9 @@ def hello() -> dict[str, Any]:
     }
     with snapshot() as session:
         epoch = meta(session, SYSTEM).epoch
-    return {"epoch": epoch, "server_time": now.isoformat(), "time": times.stamp(config, now), "proto_min": PROTO_MIN, "proto_max": PROTO,
-            "schema_min": SCHEMA_MIN, "schema_max": SCHEMA, "limits": limits, "version": __version__, "next_sync_after": NEXT_SYNC_S}  # fmt: skip
+    speaks = {"proto_min": PROTO_MIN, "proto_max": PROTO, "schema_min": SCHEMA_MIN, "schema_max": SCHEMA,
+              "limits": limits, "encodings": list(incoming.ENCODINGS), "version": __version__}  # fmt: skip
+    return {"epoch": epoch, "server_time": now.isoformat(), **_closing(now, ""), **speaks}
 
 
 @sync_bp.post("/enrol")
@@ -81,20 +82,21 @@ def push() -> dict[str, Any]:
             _quarantine(actor.device_id, getattr(problem, "raw", raw), problem.detail)
         raise
     passing("push.before_reply")
-    return {**answer, "time": times.stamp(_config(), now, asked["replica"]), "next_sync_after": NEXT_SYNC_S}
+    return {**answer, **_closing(now, asked["replica"])}
 
 
 @sync_bp.post("/pull")
 def pull() -> dict[str, Any]:
     now, actor = now_utc(), device_actor()
     require(actor, "sync")
-    asked = incoming.loaded(schemas.Pull())
+    body, key = incoming.loaded(schemas.Pull()), _config().secret_key.encode()
+    asked, store = ask.read(body), current_app.extensions["bundle_store"]
     try:
-        with snapshot() as session:
-            answer = pulls.page(session, pulls.read(asked), actor, _key())
+        with admission.lanes().work("pull"), snapshot() as session:
+            answer = pulls.page(session, asked, actor, key, store)
     except history.Ahead as ahead:
         raise history.begin(ahead, actor, now) from ahead
-    return {**answer, "time": times.stamp(_config(), now, asked["replica"]), "next_sync_after": NEXT_SYNC_S}
+    return {**answer, **_closing(now, body["replica"])}
 
 
 @sync_bp.post("/ops/status")
@@ -131,6 +133,11 @@ def _quarantine(device_id: str | None, raw: bytes, reason: str) -> None:
     with transaction() as session:
         dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
         session.execute(dialect.insert(UnreadablePush).values(row).on_conflict_do_nothing())
+
+
+def _closing(t1: datetime, replica: object) -> dict[str, Any]:
+    """What every answer ends with: the server's time, when to come again."""
+    return {"time": times.stamp(_config(), t1, replica), "next_sync_after": admission.lanes().next_sync_s()}
 
 
 def _config() -> Config:

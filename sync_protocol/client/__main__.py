@@ -4,9 +4,12 @@ import argparse
 import dataclasses
 import json
 import sys
+import time
 from pathlib import Path
+from random import Random
 from typing import Any
 
+from sync_protocol.client import rounds
 from sync_protocol.client.session import FieldClient, NotEnrolled
 from sync_protocol.client.transport import TIMEOUT_S, Offline, Refused, ServerBusy
 
@@ -40,8 +43,13 @@ def _parser() -> argparse.ArgumentParser:
     record.add_argument("ent", help="type:id")
     record.add_argument("args", help="JSON")
     record.add_argument("photos", nargs="*", type=Path)
-    for name in ("push", "pull", "upload", "sync", "status"):
+    record.add_argument("--urgent", action="store_true", help="danger: sent at once, by a lane of its own")
+    for name in ("push", "pull", "upload", "rescue", "status"):
         commands.add_parser(name)
+    sync = commands.add_parser("sync")
+    sync.add_argument(
+        "--patient", action="store_true", help="as a phone in a pocket: starts within two minutes, waits long"
+    )
     for name in ("view", "pending"):
         commands.add_parser(name).add_argument("type")
     return parser
@@ -57,7 +65,11 @@ def run(given: argparse.Namespace) -> object:
             return _without_token(client.renew(given.code))
         if given.command == "record":
             kind, _, ent_id = given.ent.partition(":")
-            return {"op": client.record(given.verb, (kind, ent_id), json.loads(given.args), given.photos)}
+            args = json.loads(given.args)
+            return {"op": client.record(given.verb, (kind, ent_id), args, given.photos, urgent=given.urgent)}
+        if given.command == "sync" and given.patient:
+            time.sleep(rounds.start_delay_s(client.has_urgent(), Random()))
+            return {"done": client.sync(pace=rounds.PATIENT), **client.status()}
         if given.command == "view":
             return client.rows(given.type)
         if given.command == "pending":

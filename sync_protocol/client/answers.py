@@ -18,6 +18,7 @@ NEEDED: Mapping[str, Members] = {
     "push": {"results": list, "durable_seq": int},
     "pull": PAGE,
     "query": {"have": list},
+    "digest": {"bucket": str},
 }
 """Members by the last part of the path; every answer also carries `epoch`."""
 ELEMENTS: Mapping[str, Members] = {
@@ -25,6 +26,7 @@ ELEMENTS: Mapping[str, Members] = {
     "acks": {"op": str, "status": str},
     "rows": {"b": str, "t": str, "id": str, "op": str},
     "partial": {"sha256": str},
+    "bundles": {"bucket": str, "id": str, "sha256": str},
     "user": {"id": str},
 }
 PUT: Members = {"ver": int}
@@ -44,13 +46,14 @@ def fault_of(path: str, answer: Mapping[str, Any]) -> str | None:
 
 
 def whole(page: Mapping[str, Any]) -> dict[str, Any]:
-    """P40: a page with the rows of its tables among its rows. Raises tables.BadTable."""
+    """P40: a page with the rows of its tables among its rows, and what it may lack empty. Raises tables.BadTable."""
     rows = tables.unpack(page.get("tables") or ())
-    if fault := next(
-        (lack for row in rows if (lack := _lacks(row, ELEMENTS["rows"]) or _row_fault(row))), None
-    ):
+    if fault := next((lack for row in rows if (lack := _lacks(row, ELEMENTS["rows"]) or _row_fault(row))), None):
         raise tables.BadTable(fault)
-    return {**page, "rows": [*page["rows"], *rows]}
+    told = page.get("checks") or {}
+    if not isinstance(told, dict) or not all(isinstance(c, list) and len(c) == 2 for c in told.values()):
+        raise tables.BadTable("checks are a count and a sum of each bucket")
+    return {**page, "rows": [*page["rows"], *rows], "checks": told, "bundles": page.get("bundles") or []}
 
 
 def _elements(value: Any) -> list[Any]:

@@ -12,23 +12,23 @@ from typing import Any
 
 import orjson
 
-from sync_protocol import PROTO, replica
-from sync_protocol.client import rounds, timing
-from sync_protocol.client.answers import whole
+from sync_protocol import PROTO, doubts, history, replica
+from sync_protocol.client import rescuer, rounds, shown, timing
+from sync_protocol.client.healing import Healer, require_epoch
+from sync_protocol.client.puller import Puller
 from sync_protocol.client.registration import Registration
 from sync_protocol.client.store import ClientStore
 from sync_protocol.client.transport import Offline, Refused, ServerBusy, Transport, wait_s
 from sync_protocol.client.uploader import Uploader, UploadReport
 from sync_protocol.identity import uuid7
-from sync_protocol.limits import MAX_PAGE, MAX_UNACKED, SCHEMA, UPLOAD_CHUNK_BYTES
-from sync_protocol.problems import PROBLEMS
-from sync_protocol.tables import BadTable
+from sync_protocol.limits import MAX_OP_BYTES, MAX_PAGE, UPLOAD_CHUNK_BYTES
 
 BASE, APP = "/sync/v1", "reference/1"
 # what recording and pushing touch
 LOG = ("outbox", "acked", "next_seq", "head", "replica", "epoch", "told", "anchors")
-MAX_HEALS = 5  # registrations and fresh starts in a row with nothing taken in between
 LAST_MS = 2**48 - 1
+SMALLER = ("too_large", "bad_frame")  # what fewer ops at a time may get around
+URGENT = {"Huyuan-Urgent": "1"}
 
 
 class NotEnrolled(RuntimeError):
@@ -62,12 +62,14 @@ class FieldClient:
         self.transport.token = self.store.state("token").get("token", "")
         self.uploader = Uploader(self.store, self.transport, BASE, chunk_bytes)
         self.registration = Registration(self.store, self.transport, BASE, random)
+        self._healer = Healer(self.store, self.registration)
+        self.puller = Puller(self.store, self.transport, BASE, self._healer)
+        self._chunk_bytes = chunk_bytes
         self._clock = clock or (lambda: datetime.now().astimezone())
         self._random = random
         self._pulse = pulse or timing.pulse(random)
         self.transport.mono = self._pulse.mono
         self._counts = {"ops": 0, "dups": 0}
-        self._heals = 0
         self.last_trouble: str | None = None
 
     @property
@@ -96,22 +98,28 @@ class FieldClient:
         return answer
 
     def record(self, verb: str, ent: tuple[str, str], args: Mapping[str, Any], blobs: Sequence[Path] = (),
-               base: Mapping[str, Any] | None = None) -> str:  # fmt: skip
+               base: Mapping[str, Any] | None = None, urgent: bool = False) -> str:  # fmt: skip
         """Write one op and return its id; durable on this device when it returns (P2). The photo files
         `blobs` are copied and hashed first; that they wait is written with the op, in one transaction.
+        `urgent` is for danger: it is not made to wait (P84).
 
-        Raises NotEnrolled, OSError for a photo that cannot be read.
+        Raises NotEnrolled, OSError for a photo that cannot be read, ValueError for an op larger than the server takes
+        (P88: the person is still there to shorten it).
         """
         kept = [self.store.keep_photo(path) for path in blobs]
         op_id = self.new_id()
-        with self.store.change("actor", "anchors", "outbox", "next_seq", "head", "replica") as state:
+        with self.store.change("actor", "anchors", "limits", "outbox", "next_seq", "head", "replica") as state:
             _require_enrolled(state)
             at = timing.evidence(state.get("anchors", {}), self._pulse, self._clock())
             body = {
                 "op": op_id, "verb": verb, "v": 1, "actor": state["actor"],
                 "ent": {"t": ent[0], "id": ent[1]}, "base": base, "args": args, "blobs": kept, "at": at,
+                **({"urgent": True} if urgent else {}),
             }  # fmt: skip
-            replica.record(state, op_id, orjson.dumps(body).decode(), f"{ent[0]}:{ent[1]}")
+            written = orjson.dumps(body)
+            if len(written) > (most := state.get("limits", {}).get("max_op_bytes", MAX_OP_BYTES)):
+                raise ValueError(f"{len(written)} bytes: an op has at most {most}")
+            replica.record(state, op_id, written.decode(), f"{ent[0]}:{ent[1]}", urgent)
             self.store.note_photos(kept)
         return op_id
 
@@ -124,36 +132,35 @@ class FieldClient:
         ops = replica.wire(state, limit)
         if not ops:
             return PushReport(0, 0, 0, True)
+        is_urgent = any(kept.get("urgent") for kept in state["outbox"])
         request = {
             "proto": PROTO, "epoch": state["epoch"], "replica": state["replica"],
             "outbox_len": len(state["outbox"]), "ops": ops,
-            "anchor": timing.present(state.get("anchors", {}), self._pulse.boot),
+            "anchor": timing.present(state.get("anchors", {}), self._pulse.boot), "urgent": is_urgent,
         }  # fmt: skip
         self._counts["ops"] += len(ops)
         try:
-            answer = self.transport.json("POST", f"{BASE}/push", request)
+            answer = self.transport.json("POST", f"{BASE}/push", request, URGENT if is_urgent else {})
         except Refused as refusal:
-            if refusal.code in ("too_large", "bad_frame") and len(ops) > 1:
-                return self.push(len(ops) // 2)
-            self._heal(refusal)
+            if refusal.code in SMALLER:
+                if len(ops) > 1:
+                    return self.push(len(ops) // 2)
+                self._healer.set_aside(refusal)
+            else:
+                self._healer.heal(refusal)
             return PushReport(len(ops), 0, 0, False)
-        if self._has_gone_back(state, answer, replica.new_clocks(state, answer["results"])):
+        if self._healer.has_gone_back(state, answer, history.new_clocks(state, answer["results"])):
             return PushReport(len(ops), 0, 0, False)
         return self._take_results(answer, len(ops))
-
-    def _has_gone_back(self, asked: dict[str, Any], answer: Mapping[str, Any], clocks: list[int]) -> bool:
-        """P61: an answer of our epoch that tells clocks behind those told before we asked is not taken."""
-        if answer["epoch"] != asked["epoch"] or not replica.is_behind(asked, clocks):
-            return False
-        with self.store.change() as state:
-            _require_epoch(state, answer)
-            replica.distrust(state)
-        return True
 
     def push_all(self) -> None:
         """Push until the outbox is empty. Raises what `push` raises."""
         while not self.push().is_empty:
             continue
+
+    def has_urgent(self) -> bool:
+        """Whether something in the outbox must not be made to wait (P84)."""
+        return any(kept.get("urgent") for kept in self.store.state("outbox").get("outbox", ()))
 
     def outbox_len(self) -> int:
         """How many ops are not in custody yet."""
@@ -162,13 +169,13 @@ class FieldClient:
     def _take_results(self, answer: Mapping[str, Any], sent: int) -> PushReport:
         dups = sum(1 for result in answer["results"] if result.get("dup"))
         with self.store.change() as kept:
-            _require_epoch(kept, answer)
+            require_epoch(kept, answer)
             self._note_time(kept, answer)
             before = len(kept["outbox"])
             replica.take_acks(kept, answer["results"], answer["durable_seq"])
             left = len(kept["outbox"])
         self._counts["dups"] += dups
-        self._heals = 0
+        self._healer.calm()
         stopped = answer.get("stopped")
         if stopped and left:
             raise ServerBusy(wait_s(stopped.get("retry_after"), 1.0))
@@ -176,51 +183,33 @@ class FieldClient:
             raise Offline("an answer that names none of the ops sent")
         return PushReport(sent, before - left, dups, left == 0)
 
-    def _heal(self, refusal: Refused) -> None:
-        """Do what the problem code asks for. Raises the refusal where only a person can help."""
-        if refusal.code not in ("replica_forked", "epoch_changed", "cursor_invalid"):
-            if refusal.code in PROBLEMS and PROBLEMS[refusal.code].reaction == "wait":
-                raise ServerBusy(wait_s(refusal.problem.get("retry_after"), 1.0)) from refusal
-            raise refusal
-        self._heals += 1
-        if self._heals > MAX_HEALS:
-            self._heals = 0
-            raise Offline(f"the server keeps answering {refusal.code}")
-        if refusal.code == "cursor_invalid":
-            with self.store.change() as state:
-                replica.start_over(state)
-        else:
-            self.registration.anew()
-
     def pull(self, limit: int = MAX_PAGE) -> bool:
-        """Take one page; True when the view is complete. A page of another epoch is not taken (P21).
+        """Take one page or one bundle; True when the view is complete. A page of another epoch is not taken (P21).
 
         Raises Offline, ServerBusy, Refused, NotEnrolled; nothing local has changed then.
         """
         state = _require_enrolled(self.store.state())
-        request = {
-            "proto": PROTO, "replica": state["replica"], "cursor": state["cursor"],
-            "resetting": replica.resetting(state), "unacked": replica.unacked(state, MAX_UNACKED),
-            "limit": limit, "schema": SCHEMA,
-        }  # fmt: skip
         try:
-            page = whole(self.transport.json("POST", f"{BASE}/pull", request))
-            if page["epoch"] != state["epoch"]:
-                raise Refused(409, {"code": "epoch_changed", "epoch": page["epoch"]})
+            is_over = self.puller.step(state, limit, self._take)
+            if is_over:
+                self._tell_differences()
+            return is_over
         except Refused as refusal:
-            self._heal(refusal)
+            self._healer.heal(refusal)
             return False
-        except BadTable as fault:
-            raise Offline(f"not an answer of this protocol: {fault}") from fault
-        if self._has_gone_back(state, page, [page["as_of"]]):
-            return False
-        if not page["complete"] and page["cursor"] == state["cursor"] and not page["reset"]:
-            raise Offline("a page that leads nowhere")
-        with self.store.change() as kept:
-            _require_epoch(kept, page)
-            self._note_time(kept, page)
-            self._heals = 0
-            return replica.take_page(kept, page, request["unacked"])
+
+    def _tell_differences(self) -> None:
+        """P44. A server that will not hear of it must not keep the device from syncing."""
+        if doubts.to_report(self.store.state("doubts")):
+            try:
+                self.puller.report(self.store.state())
+            except Refused as refusal:
+                self.last_trouble = str(refusal)
+
+    def _take(self, state: dict[str, Any], page: Mapping[str, Any]) -> None:
+        require_epoch(state, page)
+        self._note_time(state, page)
+        self._healer.calm()
 
     def upload(self) -> UploadReport:
         """Bring every waiting photo to the server, from the byte where it stopped.
@@ -229,11 +218,18 @@ class FieldClient:
         """
         return self.uploader.run() if self.store.waiting() else UploadReport(0, {})
 
+    def rescue(self) -> str:
+        """P89: bring a copy of everything that is kept here to the server; works for a revoked device. Its SHA-256.
+
+        Raises Offline, ServerBusy, Refused, OSError.
+        """
+        return rescuer.rescue(self.store.home, self.transport, BASE, self._chunk_bytes)
+
     def sync(self, tries: int = 12, wait: Callable[[float], None] = time.sleep, jitter: Random | None = None,
-             until_quiet: bool = True) -> bool:  # fmt: skip
+             until_quiet: bool = True, pace: rounds.Pace = rounds.QUICK) -> bool:  # fmt: skip
         """Ops → photos → pull, at most `tries` times; True when everything is over and the view complete.
         How it waits between tries is `rounds`'. Raises Refused."""
-        return rounds.run(self, tries, wait, jitter or Random(), until_quiet)
+        return rounds.run(self, tries, wait, jitter or Random(), until_quiet, pace)
 
     def hello(self) -> dict[str, Any]:
         """The server's limits and time. Raises Offline, ServerBusy, Refused; nothing local has changed then."""
@@ -254,31 +250,16 @@ class FieldClient:
 
     def rows(self, kind: str) -> list[dict[str, Any]]:
         """Rows of one type as the server last told them."""
-        base = self.store.state("base").get("base", {})
-        return [row["data"] for key, row in base.items() if key.startswith(f"{kind}:")]
+        return shown.rows(self.store, kind)
 
     def pending(self, kind: str) -> dict[str, list[dict[str, Any]]]:
-        """{entity id: own op bodies that its row does not show yet, in order} (P23), to lay over `rows`."""
-        state = _require_enrolled(self.store.state("base", "outbox", "acked"))
-        keys = {k["ent"] for k in (*state["acked"], *state["outbox"]) if k["ent"].startswith(f"{kind}:")}
-        own = {key.partition(":")[2]: replica.pending(state, key) for key in sorted(keys)}
-        return {ent: [orjson.loads(k["body"]) for k in kept] for ent, kept in own.items() if kept}
+        """{entity id: own op bodies that its row does not show yet} (P23). Raises NotEnrolled."""
+        _require_enrolled(self.store.state("outbox"))
+        return shown.pending(self.store, kind)
 
     def status(self) -> dict[str, Any]:
         """What is here and what is there, for people. Works before enrolment too."""
-        state = self.store.state()
-        acked = state.get("acked", [])
-        parked = [
-            {"op": k["op"], "status": k["status"], "reason": k.get("reason")}
-            for k in acked
-            if k["status"] not in replica.DECIDED
-        ]
-        return {
-            "enrolled": "replica" in state, "outbox": len(state.get("outbox", [])), "acked": len(acked),
-            "parked": parked, "photos_waiting": len(self.store.waiting()),
-            "photos_damaged": self.store.damaged(), "rows": len(state.get("base", {})),
-            "replica": state.get("replica"), "epoch": state.get("epoch"),
-        }  # fmt: skip
+        return shown.status(self.store)
 
     def close(self) -> None:
         """Close connection and database."""
@@ -290,9 +271,3 @@ def _require_enrolled(state: dict[str, Any]) -> dict[str, Any]:
     if "outbox" not in state:
         raise NotEnrolled("enrol first")
     return state
-
-
-def _require_epoch(state: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
-    """P21: another process may have adopted another history while this answer was on its way."""
-    if answer["epoch"] != state["epoch"]:
-        raise Offline("an answer of another epoch than the one asked")

@@ -7,14 +7,13 @@ import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS state (k TEXT PRIMARY KEY, v BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS photos"
-    " (sha256 TEXT PRIMARY KEY, size INT, mime TEXT, url TEXT, done INT DEFAULT 0)",
+    "CREATE TABLE IF NOT EXISTS photos (sha256 TEXT PRIMARY KEY, size INT, mime TEXT, url TEXT, done INT DEFAULT 0)",
 )
 WAITING, THERE, DAMAGED = 0, 1, 2  # photos.done
 MIMES = {
@@ -34,9 +33,7 @@ class ClientStore:
         self.home = home
         (home / "photos").mkdir(parents=True, exist_ok=True)
         self._is_durable = synchronous != "OFF"
-        self._db = sqlite3.connect(
-            home / "device.db", isolation_level=None, check_same_thread=False, timeout=30
-        )
+        self._db = sqlite3.connect(home / "device.db", isolation_level=None, check_same_thread=False, timeout=30)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute(f"PRAGMA synchronous={synchronous}")
         for table in TABLES:
@@ -99,6 +96,35 @@ class ClientStore:
             finally:
                 os.close(folder)
 
+    def part(self, name: str) -> tuple[str, int]:
+        """What is here of a download: (its tag, bytes); ("", 0) of none."""
+        for path in (self.home / "bundles").glob(f"{_file(name)}.*.part"):
+            return path.name.split(".")[1], path.stat().st_size
+        return "", 0
+
+    def open_part(self, name: str, tag: str, at: int) -> BinaryIO:
+        """The file of a download, to be written from byte `at` on. One of another tag is forgotten."""
+        path = self.home / "bundles" / f"{_file(name)}.{tag}.part"
+        if at == 0 or not path.exists():
+            self.drop_part(name)
+            path.parent.mkdir(exist_ok=True)
+            path.touch()
+        file = open(path, "r+b")  # noqa: SIM115 - whoever downloads closes it
+        file.seek(at)
+        file.truncate()
+        return file
+
+    def read_part(self, name: str) -> bytes:
+        """What is here of a download; b"" of none."""
+        for path in (self.home / "bundles").glob(f"{_file(name)}.*.part"):
+            return path.read_bytes()
+        return b""
+
+    def drop_part(self, name: str) -> None:
+        """A download is over, or begins anew."""
+        for path in (self.home / "bundles").glob(f"{_file(name)}.*.part"):
+            path.unlink()
+
     def note_photos(self, blobs: Iterable[Mapping[str, Any]]) -> None:
         """Photos of an op wait from now on; call inside `change`: op and photos are one transaction."""
         self._db.executemany(
@@ -149,3 +175,8 @@ class ClientStore:
     def close(self) -> None:
         """Close the file."""
         self._db.close()
+
+
+def _file(name: str) -> str:
+    """A name that is safe in a folder, whatever a server calls its bundles."""
+    return hashlib.sha256(name.encode()).hexdigest()[:32]

@@ -10,9 +10,7 @@ from typing import Any
 
 from sync_protocol.clock import Anchor, is_better, offset
 
-Anchors = Mapping[
-    str, Mapping[str, Any]
-]  # "latest" and "best": {boot, mono_ms, server_ms, uncertainty_ms, tok}
+Anchors = Mapping[str, Mapping[str, Any]]  # "latest" and "best": {boot, mono_ms, server_ms, uncertainty_ms, tok}
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,9 +26,7 @@ def pulse(random: Callable[[int], bytes]) -> Pulse:
     never truth."""
     named = Path("/proc/sys/kernel/random/boot_id")
     boot = named.read_text().strip() if named.exists() else random(8).hex()
-    clock = getattr(
-        time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC
-    )  # the monotonic clock of Linux stands still asleep
+    clock = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)  # the monotonic clock of Linux stands still asleep
     return Pulse(lambda: time.clock_gettime_ns(clock) // 1_000_000, boot)
 
 

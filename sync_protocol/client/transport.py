@@ -7,7 +7,7 @@ import json
 import math
 import time
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
 from sync_protocol.client.answers import fault_of
@@ -15,6 +15,7 @@ from sync_protocol.client.codings import READABLE, unpack
 
 TIMEOUT_S = 30.0
 READ_BYTES = 65_536
+KEPT_BYTES = 2_048  # of a download: what a line that breaks may cost
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # far above any page; a line that never ends must not fill the phone
 MAX_WAIT_S = 3600.0
 BUSY = (429, 503)
@@ -62,22 +63,53 @@ class Transport:
         self.mono: Callable[[], int] = lambda: time.monotonic_ns() // 1_000_000
         self.span = (0, 0)  # own monotonic ms at which the last answered request left, and its answer began
 
-    def raw(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, Any, bytes]:
+    def raw(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Any, bytes]:
         """One exchange: (status, headers, body). Raises Offline."""
         kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
         try:
             if self._connection is None:
                 self._connection = kind(self._url.netloc, timeout=self._timeout_s)
             left = self.mono()
-            self._connection.request(method, path, body, headers)
+            try:
+                self._connection.request(method, path, body, headers)
+            except (BrokenPipeError, ConnectionResetError):
+                if not body:
+                    raise
+                # refused before the body was read: then the answer is there already (P84), and says when to come back
             answer = self._connection.getresponse()
             self.span = (left, self.mono())
             data = _drain(answer)
         except (OSError, http.client.HTTPException) as fault:
             self.close()
             raise Offline(repr(fault)) from fault
+        if answer.will_close:
+            self.close()
+        return answer.status, answer.headers, data
+
+    def fetch(
+        self, path: str, headers: dict[str, str], begin: Callable[[int, Any], BinaryIO]
+    ) -> tuple[int, Any, bytes]:
+        """GET of something large: where the answer is 200 or 206, its bytes go into the file that `begin(status,
+        headers)` gives, as they arrive; what has arrived stays when the line breaks. Returns (status, headers, body
+        of any other answer). Raises Offline."""
+        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
+        try:
+            if self._connection is None:
+                self._connection = kind(self._url.netloc, timeout=self._timeout_s)
+            self._connection.request("GET", path, None, headers)
+            answer = self._connection.getresponse()
+            if answer.status in (200, 206):
+                with begin(answer.status, answer.headers) as file:
+                    _drain(answer, file.write)
+                data = b""
+            else:
+                data = _drain(answer)
+        except (OSError, http.client.HTTPException) as fault:
+            self.close()
+            raise Offline(repr(fault)) from fault
+        except BaseException:
+            self.close()  # the rest of an answer that nobody wants must not be read as the next one
+            raise
         if answer.will_close:
             self.close()
         return answer.status, answer.headers, data
@@ -92,9 +124,16 @@ class Transport:
         """Headers of every request."""
         return {"Authorization": f"Bearer {self.token}"} if self.token else {}
 
-    def json(self, method: str, path: str, payload: Any = None) -> dict[str, Any]:
-        """A JSON exchange. Raises Offline, ServerBusy or Refused."""
-        headers = {**self.headers(), "Accept": "application/json", "Accept-Encoding": ", ".join(READABLE)}
+    def json(
+        self, method: str, path: str, payload: Any = None, more: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """A JSON exchange, with `more` headers. Raises Offline, ServerBusy or Refused."""
+        headers = {
+            **self.headers(),
+            **(more or {}),
+            "Accept": "application/json",
+            "Accept-Encoding": ", ".join(READABLE),
+        }
         body = None
         if payload is not None:
             body = json.dumps(payload, ensure_ascii=False, separators=(",", ":")).encode()
@@ -139,12 +178,14 @@ def header(got: Mapping[str, str], name: str) -> str:
     return str(value)
 
 
-def _drain(answer: http.client.HTTPResponse) -> bytes:
-    """The whole body, or an HTTPException: a cut one is never taken for a short one."""
-    data = bytearray()
-    while block := answer.read(READ_BYTES):
-        data += block
-        if len(data) > MAX_ANSWER_BYTES:
+def _drain(answer: http.client.HTTPResponse, keep: Callable[[bytes], Any] | None = None) -> bytes:
+    """The whole body (or b"", where `keep` takes it block by block), or an HTTPException: a cut one is never taken
+    for a short one."""
+    data, count = bytearray(), 0
+    while block := answer.read(KEPT_BYTES if keep else READ_BYTES):
+        count += len(block)
+        (keep or data.extend)(block)
+        if count > MAX_ANSWER_BYTES:
             raise http.client.HTTPException("the answer does not end")
     if answer.length:
         raise http.client.IncompleteRead(bytes(data), answer.length)

@@ -4,30 +4,19 @@ hash alone.
 Ops never wait for photos and photos never wait for ops (D10, rules P28–P30).
 """
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import urlsplit
 
+from sync_protocol.client import tus
 from sync_protocol.client.store import ClientStore
-from sync_protocol.client.transport import (
-    BUSY,
-    Offline,
-    Refused,
-    ServerBusy,
-    Transport,
-    header,
-    problem,
-    wait_s,
-)
+from sync_protocol.client.transport import Refused, Transport
 from sync_protocol.limits import MAX_PAGE
 
 GONE = (404, 410)
 WHO = (401, 403)  # about the person, not about this photo: nothing else will fare better
 HASH_MISMATCH = 460
 OFFSET_CONFLICT = 409
-LOCKED = 423
 TRIES = 4
 
 
@@ -103,43 +92,13 @@ class Uploader:
         return False
 
     def _create(self, sha: str, size: int, mime: str) -> str:
-        meta = ",".join(
-            f"{k} {base64.b64encode(v.encode()).decode()}" for k, v in (("sha256", sha), ("mime", mime))
-        )
-        got = self._tus(
-            "POST", f"{self._base}/blobs", b"", {"Upload-Length": str(size), "Upload-Metadata": meta}
-        )
-        place = urlsplit(header(got, "Location"))  # it may name this server by another name: the path counts
-        url = f"{place.path}?{place.query}" if place.query else place.path
+        url = tus.create(self.transport, f"{self._base}/blobs", sha, size, mime)
         self._store.note_url(sha, url)
         return url
 
     def _patch(self, sha: str, size: int, url: str) -> None:
-        """P29: HEAD says where the server stands; an empty file is complete at creation."""
-        offset = _offset(self._tus("HEAD", url, None, {}), 0, size)
         with open(self._store.path(sha), "rb") as file:
-            while offset < size:
-                file.seek(offset)
-                block = file.read(self._chunk_bytes)
-                self.sent["bytes"] += len(block)
-                head = {"Upload-Offset": str(offset), "Content-Type": "application/offset+octet-stream"}
-                offset = _offset(self._tus("PATCH", url, block, head), offset + 1, offset + len(block))
+            tus.send(self.transport, url, file, size, self._chunk_bytes, self._note)
 
-    def _tus(self, method: str, url: str, body: bytes | None, extra: Mapping[str, str]) -> Any:
-        headers = {**self.transport.headers(), "Tus-Resumable": "1.0.0", **extra}
-        status, got, data = self.transport.raw(method, url, body, headers)
-        if status == LOCKED or status in BUSY:
-            raise ServerBusy(wait_s(got.get("Retry-After")))
-        if 400 <= status < 500:
-            raise Refused(status, problem(data))
-        if not 200 <= status < 300:
-            raise Offline(f"status {status}")
-        return got
-
-
-def _offset(got: Any, at_least: int, at_most: int) -> int:
-    """Upload-Offset of an answer. Raises Offline where it cannot be true; one that never moves would loop."""
-    text = header(got, "Upload-Offset")
-    if not (text.isascii() and text.isdigit() and at_least <= int(text) <= at_most):
-        raise Offline(f"Upload-Offset {text!r} is not between {at_least} and {at_most}")
-    return int(text)
+    def _note(self, count: int) -> None:
+        self.sent["bytes"] += count

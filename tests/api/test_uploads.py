@@ -74,7 +74,7 @@ class Phone:
         return int(headers["Upload-Offset"])
 
     def query(self, *shas: str) -> Any:
-        body = json.dumps({"want": [{"sha256": sha, "size": 1} for sha in shas]})
+        body = json.dumps({"want": [{"sha256": sha} for sha in shas]})
         return json.loads(self.ask("POST", "/sync/v1/blobs/query", body, Content_Type="application/json")[2])
 
 

@@ -9,18 +9,18 @@ from pathlib import Path
 STAIRCASE = (
     ("sync_protocol",),
     (
-        "errors", "config", "effects", "workdays", "geometry", "imaging", "faults", "gate", "trouble", "database",
+        "errors", "config", "effects", "workdays", "geometry", "imaging", "faults", "queueing", "lines", "gate", "trouble", "database",
         "bulk", "rows", "packs", "shapes", "incoming",
     ),
     ("access",),
     ("journal", "feed"),
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),
-    ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",),
+    ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",), ("evidence",),
     ("ops",),
     ("ledgers",), ("exports",),
     ("sync", "console", "health"),
     ("backups",),
-    ("app", "cli", "serving", "wsgi", "__main__"),
+    ("app", "cli", "field_worker", "serving", "wsgi", "__main__"),
 )  # fmt: skip
 STEP = {name: n for n, names in enumerate(STAIRCASE) for name in names}
 READ = re.compile(r"(\w+\.)*select|(s|session)\.query")  # what a call of SQLAlchemy that reads looks like
@@ -28,6 +28,7 @@ MAX_FILE, MAX_FUNCTION, MAX_VIEW = 300, 40, 15
 # Reads of plain bookkeeping that belongs to nobody: heads, clocks, logs of the protocol itself.
 UNSCOPED = {
     "feed/log.py",
+    "feed/pages.py",
     "journal/book.py",
     "sync/uploads.py",
     "ops/custody.py",
@@ -152,8 +153,7 @@ def events(root: Path) -> dict[str, set[str]]:
     """Handler function → events that it (or a helper of its file) emits, by the literals in Event("…")."""
     emitted: dict[str, set[str]] = {}
     for path, tree, _ in sources(root):
-        if not path.endswith("handlers.py"):
-            continue
+        module = f"backend.{path.removesuffix('.py').replace('/', '.')}"
         own = {f.name: f for f in tree.body if isinstance(f, ast.FunctionDef)}
         direct = {name: _literals(f) for name, f in own.items()}
         calls = {
@@ -168,7 +168,7 @@ def events(root: Path) -> dict[str, set[str]]:
                 if at not in seen:
                     seen.add(at)
                     todo += calls[at]
-            emitted[f"backend.{room(path)}.handlers.{name}"] = set().union(*(direct[s] for s in seen))
+            emitted[f"{module}.{name}"] = set().union(*(direct[s] for s in seen))
     return emitted
 
 

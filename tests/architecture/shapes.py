@@ -5,13 +5,23 @@ from typing import Any
 from marshmallow import RAISE, Schema, fields, validate
 
 from backend.inspections.schemas import Answers, Texts
+from backend.problems.schemas import Changes
 from backend.shapes import Real
-from backend.sync.schemas import Resetting
+from backend.sync.schemas import Check, Members, Mismatched, Resetting
 from tests.contract import DOCUMENT, resolved
 
+SUM: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
 # Fields whose shape no generic rule can tell: as the contract writes them.
 OWN: dict[type, dict[str, Any]] = {
     Answers: {"type": "object", "additionalProperties": {"enum": ["fail", "na", "pass", "unchecked"]}},
+    Changes: {
+        "type": "object",
+        "minProperties": 1,
+        "additionalProperties": {
+            "type": "object", "additionalProperties": False, "required": ["now", "was"], "properties": {"was": {}, "now": {}},
+        },
+    },
+    fields.Raw: {},
     Texts: {"type": "object", "additionalProperties": {"type": "string", "maxLength": 4000}},
     Resetting: {
         "oneOf": [
@@ -19,7 +29,16 @@ OWN: dict[type, dict[str, Any]] = {
             {"type": "array", "items": {"type": "string"}},
         ]
     },
-}
+    Check: {"type": "array", "minItems": 2, "maxItems": 2, "prefixItems": [{"type": "integer", "minimum": 0}, SUM]},
+    Members: {"type": "array", "maxItems": 200, "items": {"type": "array", "minItems": 3, "maxItems": 4}},
+    Mismatched: {
+        "type": "object",
+        "additionalProperties": {
+            "type": "array", "minItems": 3, "maxItems": 3,
+            "prefixItems": [{"type": "integer"}, {"type": "integer", "minimum": 0}, SUM],
+        },
+    },
+}  # fmt: skip
 PLAIN: tuple[tuple[type, dict[str, Any]], ...] = (
     (fields.AwareDateTime, {"type": "string", "format": "date-time"}),
     (fields.Date, {"type": "string", "format": "date"}),

@@ -20,7 +20,7 @@ from backend.database import close_app
 from backend.errors import CODES, RETRYABLE
 from backend.ops.schemas import DeskOp
 from backend.ops.table import VERBS
-from backend.problems.schemas import ProblemOut
+from backend.problems.schemas import ConflictOut, LineOut, ProblemOut
 from backend.responsibility.schemas import LinkOut
 from backend.sync import schemas as sync
 from backend.sync.entities import KINDS
@@ -32,10 +32,10 @@ from tests.contract import DOCUMENT, OPERATIONS, Operation, resolved, schema_fau
 TESTS = Path(__file__).parents[1]
 SCHEMAS = DOCUMENT["components"]["schemas"]
 IN = {
-    name: getattr(sync, name)() for name in ("Enrol", "Register", "Pull", "OpsStatus", "BlobsQuery", "Wanted")
+    name: getattr(sync, name)() for name in ("Enrol", "Register", "Pull", "OpsStatus", "BlobsQuery", "Wanted", "Digest", "Report")
 }
 IN |= {name: verb.schema for name, verb in VERBS.items()}
-OUT = {"feed.problem": ProblemOut(), "Link": LinkOut()}
+OUT = {"feed.problem": ProblemOut(), "Link": LinkOut(), "HistoryLine": LineOut(), "Conflict": ConflictOut()}
 
 
 # ---- routes ↔ operations

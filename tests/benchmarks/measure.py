@@ -33,8 +33,7 @@ BATCH, BATCHES, PHONES, RUNS = 100, 6, 4, 3
 def everything(folder: Path) -> list[dict[str, Any]]:
     """All benchmarks, on one fresh SQLite server."""
     with stage(folder / "server") as made:
-        rows = [*pulling.everything(made), *push(made, folder), memory(made), *ledger(made)]
-    return rows
+        return [*pulling.everything(made), *push(made, folder), memory(made), *ledger(made)]
 
 
 class Phone:
@@ -56,7 +55,7 @@ class Phone:
         site = self.dice.choice(self.sites)
         args = {"task_id": f"s1:{site}:campus-perimeter", "site_id": site, "programme": "campus-perimeter", "template_version": 1,
                 "team_id": "t1", "answers": answers, "fix": {"lon": 118.0448, "lat": 36.807, "accuracy_m": 8, "crs": "wgs84"},
-                "remarks": {c: "现场查看，符合要求，已向值班人员核实并拍照留存" for c in self.codes[:10]}}  # fmt: skip
+                "remarks": dict.fromkeys(self.codes[:10], "现场查看，符合要求，已向值班人员核实并拍照留存")}  # fmt: skip
         op, ent = (uuid7(int(time.time() * 1000), secrets.token_bytes(10)) for _ in range(2))
         return json.dumps({"op": op, "verb": "inspection.submit", "v": 1, "actor": "u-ins1", "ent": {"t": "inspection", "id": ent},
                            "base": None, "args": args, "blobs": [], "at": {"wall": now_utc().isoformat(), "mono": 1}},

@@ -42,11 +42,7 @@ def faults_of(place: Place, acks: Acks, photo_shas: set[str] = frozenset()) -> l
         found += [*_photos(session, place.folder / "photos", photo_shas), *_orphans(session, place)]
     if place.is_sqlite:
         with sqlite3.connect(place.folder / "huyuan.db") as line:
-            found += [
-                f"integrity_check: {row[0]}"
-                for row in line.execute("PRAGMA integrity_check")
-                if row[0] != "ok"
-            ]
+            found += [f"integrity_check: {row[0]}" for row in line.execute("PRAGMA integrity_check") if row[0] != "ok"]
             found += [f"foreign key: {row}" for row in line.execute("PRAGMA foreign_key_check")]
         line.close()
     return found
@@ -71,9 +67,7 @@ def state_hash(place: Place) -> str:
 
 def _acks(session: Session, acks: Acks) -> Iterator[str]:
     """I1, I6: what was acknowledged is stored, with the outcome that was told."""
-    stored = {
-        row.op_id: row for row in session.execute(select(LoggedOp.op_id, LoggedOp.status, LoggedOp.clock))
-    }
+    stored = {row.op_id: row for row in session.execute(select(LoggedOp.op_id, LoggedOp.status, LoggedOp.clock))}
     for op, told in acks.items():
         row = stored.get(op)
         if row is None:

@@ -135,28 +135,24 @@ class Server:
             probe.bind(("127.0.0.1", 0))
             self.port = probe.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
-        self.log = place.folder / "server.log"
+        self.log, self.ready_path = place.folder / "server.log", "/readyz"
         self.process: subprocess.Popen[bytes] | None = None
-        self._workers: list[psutil.Process] = []
+        self.workers: list[psutil.Process] = []
         self.start_cpu_s: list[float] = []
         self.start_s: list[float] = []
 
-    def start(
-        self, fault: str = "", before: Sequence[str] = (), more: Mapping[str, str] | None = None
-    ) -> None:
+    def start(self, fault: str = "", before: Sequence[str] = (), more: Mapping[str, str] | None = None) -> None:
         """Start it (with a fault armed, behind the command `before`) and wait until it is ready."""
         env = {**self.place.env(), "HUYUAN_FAULT": fault, **(more or {})}
         command = [*before, *setup.server_command("127.0.0.1", self.port)]
         started = time.monotonic()
         with open(self.log, "ab") as log:
-            self.process = subprocess.Popen(
-                command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True
-            )
+            self.process = subprocess.Popen(command, cwd=ROOT, env=env, stdout=log, stderr=log, start_new_session=True)
         while not self.is_ready():
             if self.process.poll() is not None or time.monotonic() - started > START_S:
                 raise RuntimeError(f"the server did not start: {self.said()[-2000:]}")
             time.sleep(0.02)
-        self._workers = psutil.Process(self.process.pid).children()
+        self.workers = psutil.Process(self.process.pid).children()
         self.start_s.append(time.monotonic() - started)
         self.start_cpu_s.append(self._cpu_s())
 
@@ -167,9 +163,9 @@ class Server:
         return sum(sum(p.cpu_times()[:2]) for p in (first, *first.children(recursive=True)))
 
     def is_ready(self) -> bool:
-        """Whether /readyz answers 200."""
+        """Whether `ready_path` (/readyz, unless a test says otherwise) answers 200."""
         try:
-            return self.ask("GET", "/readyz")[0] == 200
+            return self.ask("GET", self.ready_path)[0] == 200
         except (OSError, http.client.HTTPException):
             return False
 
@@ -186,9 +182,7 @@ class Server:
 
     def json(self, method: str, path: str, body: Any = None, token: str = "") -> tuple[int, Any]:
         """One JSON exchange: (status, answer)."""
-        headers = {"Content-Type": "application/json"} | (
-            {"Authorization": f"Bearer {token}"} if token else {}
-        )
+        headers = {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {})
         status, _, data = self.ask(method, path, None if body is None else json.dumps(body), headers)
         return status, json.loads(data)
 
@@ -204,7 +198,7 @@ class Server:
         Raises TimeoutError where it did not: the fault was never reached.
         """
         assert self.process is not None
-        _, alive = psutil.wait_procs(self._workers, timeout=seconds)
+        _, alive = psutil.wait_procs(self.workers, timeout=seconds)
         self.kill()
         if alive:
             raise TimeoutError("the armed fault was not reached")

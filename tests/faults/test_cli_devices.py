@@ -97,20 +97,14 @@ def test_recording_photos_and_looking_at_them_by_commands_alone(
     place_of: Callable[[str], Place], tmp_path: Path
 ) -> None:
     place = place_of("sqlite")
-    script = Script(
-        [Fault("lose_answer"), Fault("cut_request", 0.5), Fault("half_close_request", -5)], "/push"
-    )
+    script = Script([Fault("lose_answer"), Fault("cut_request", 0.5), Fault("half_close_request", -5)], "/push")
     with serving(place) as server, Proxy(server.port) as proxy:
         phone = CliPhone(tmp_path / "phone", proxy.url, 1)
-        assert phone.run("enrol", place.code(1)).returncode == 0 and phone.run("pull").returncode == 0, (
-            phone.said
-        )
+        assert phone.run("enrol", place.code(1)).returncode == 0 and phone.run("pull").returncode == 0, phone.said
         args = json.loads(op_body("u-f1", "tf1", sites(place)[0], Random(1)))["args"]
         photo = PHOTOS / "zibo_linzi_ok.jpg"
         proxy.choose = script
-        done = phone.run(
-            "record", "inspection.submit", f"inspection:{uuid.uuid4()}", json.dumps(args), str(photo)
-        )
+        done = phone.run("record", "inspection.submit", f"inspection:{uuid.uuid4()}", json.dumps(args), str(photo))
         assert done.returncode == 0, phone.said
         assert phone.sync(), phone.said
         status = json.loads(phone.run("status").stdout)

@@ -22,12 +22,12 @@ from backend.ops import apply as ops
 from backend.ops.apply import now_utc
 from backend.ops.op import Op, framed_op
 from backend.sweeps import queries as sweeps
-from backend.sync import pull
+from backend.sync import ask, pull
 from backend.sync import scope as scopes
 from sync_protocol.cursor import decode
 from sync_protocol.envelope import frames
 from sync_protocol.identity import GENESIS
-from sync_protocol.limits import SCHEMA_MIN
+from sync_protocol.limits import PROTO_MIN, SCHEMA_MIN
 from tests.faults.phones import op_body, sites
 from tests.faults.rig import SECRET, Place
 
@@ -51,9 +51,10 @@ class Follower:
 
     def page(self) -> bool:
         """Take one page; whether it was the last."""
-        ask = pull.Ask(cursor=self.cursor, resetting={}, unacked=[], limit=50, schema=SCHEMA_MIN)
+        asked = {"cursor": self.cursor, "resetting": {}, "unacked": [], "limit": 50, "schema": SCHEMA_MIN, "proto": PROTO_MIN,
+                 "accept_bundles": False, "taken": [], "mismatched": {}}  # fmt: skip
         with self._app.app_context(), snapshot() as session:
-            found = pull.page(session, ask, self._actor, KEY)
+            found = pull.page(session, ask.read(asked), self._actor, KEY, self._app.extensions["bundle_store"])
         if found["as_of"] < self.as_of:
             self.inversions.append(f"clock {self.as_of} → {found['as_of']}")
         self.as_of, self.cursor, self.pages = found["as_of"], found["cursor"], self.pages + 1
@@ -69,14 +70,8 @@ class Follower:
         """Rows of this person's buckets that stand in the feed and were never told, or not in their last version."""
         with self._app.app_context(), snapshot() as session:
             buckets = scopes.buckets(session, self._actor)
-            there = session.execute(
-                select(FeedRow).where(FeedRow.bucket.in_(buckets), FeedRow.is_member)
-            ).scalars()
-            return [
-                f"{r.bucket} {r.type}:{r.id}"
-                for r in there
-                if self.rows.get((r.bucket, r.type, r.id)) != r.ver
-            ]
+            there = session.execute(select(FeedRow).where(FeedRow.bucket.in_(buckets), FeedRow.is_member)).scalars()
+            return [f"{r.bucket} {r.type}:{r.id}" for r in there if self.rows.get((r.bucket, r.type, r.id)) != r.ver]
 
 
 def write(app: Flask, actor: Actor, count: int, dice: Random, schools: list[str], hold_s: float) -> int:
@@ -91,9 +86,7 @@ def write(app: Flask, actor: Actor, count: int, dice: Random, schools: list[str]
             ops.lock(session, [site])
             ops.apply(session, [op_of(body, actor)], actor, now_utc())
             time.sleep(pauses[0])
-            before_commit(
-                session, "hold", lambda _: time.sleep(pauses[1])
-            )  # behind the books: the clock is taken
+            before_commit(session, "hold", lambda _: time.sleep(pauses[1]))  # behind the books: the clock is taken
             if gives_up:
                 raise Rollback
 
@@ -119,9 +112,7 @@ def people(app: Flask, count: int) -> list[Actor]:
         return [sweeps.with_teams(session, user) for user in found]
 
 
-def race(
-    app: Flask, schools: list[str], count: int, seed: int, hold_s: float = 0.004
-) -> tuple[Follower, int]:
+def race(app: Flask, schools: list[str], count: int, seed: int, hold_s: float = 0.004) -> tuple[Follower, int]:
     """WRITERS threads of `count` ops each against one follower, who looks once more when all is still."""
     inspectors = people(app, 8)
     follower, still, done = Follower(app, inspectors[0]), threading.Event(), []
@@ -150,9 +141,7 @@ def race(
 
 
 @pytest.mark.parametrize("count", [6, pytest.param(40, marks=pytest.mark.slow)])
-def test_p1_a_follower_of_sixteen_writers_loses_no_row_and_sees_none_backwards(
-    place: Place, count: int
-) -> None:
+def test_p1_a_follower_of_sixteen_writers_loses_no_row_and_sees_none_backwards(place: Place, count: int) -> None:
     with place.app() as app:
         follower, done = race(app, sites(place), count, seed=1)
         assert done > WRITERS * count * 0.7 and follower.pages > 10
@@ -177,9 +166,7 @@ def plain_sequence(app: Flask, monkeypatch: pytest.MonkeyPatch) -> Iterator[None
 
     monkeypatch.setattr("backend.ops.custody.tick", tick)
     monkeypatch.setattr("backend.sync.pull.clock", clock)
-    monkeypatch.setattr(
-        "backend.journal.book.append", lambda *_: None
-    )  # its head row would keep the order by chance
+    monkeypatch.setattr("backend.journal.book.append", lambda *_: None)  # its head row would keep the order by chance
     yield
 
 

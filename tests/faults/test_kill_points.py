@@ -146,8 +146,11 @@ def test_killed_before_the_answer_to_an_enrolment_the_same_code_gives_the_same_i
         assert (first["device"], first["replica"]) == (second["device"], second["replica"])
         stranger = app.test_client().post("/sync/v1/enrol", json=request | {"install_id": "another"})
         assert (stranger.status_code, stranger.get_json()["code"]) == (404, "code_unknown")
-        asked = [pull(app, token) for token in (second["token"], first["token"])]
-        assert asked == [200, 401], "the token of the answer that was lost is worth nothing once the newer one is used"
+    asked = []
+    for token in (second["token"], first["token"]):
+        with place.app() as app:
+            asked.append(pull(app, token))
+    assert asked == [200, 401], "the token of the answer that was lost is worth nothing once the newer one is used"
     assert faults_of(place, {}) == []
 
 

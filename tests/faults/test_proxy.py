@@ -61,9 +61,7 @@ def upstream() -> Iterator[Upstream]:
     thread.join()
 
 
-def post(
-    proxy: Proxy, path: str = "/x", size: int = 1000, line: http.client.HTTPConnection | None = None
-) -> bytes:
+def post(proxy: Proxy, path: str = "/x", size: int = 1000, line: http.client.HTTPConnection | None = None) -> bytes:
     """One request; the answer's body. Raises OSError, HTTPException."""
     mine = line or http.client.HTTPConnection("127.0.0.1", proxy.port, timeout=2)
     try:
@@ -127,9 +125,7 @@ def test_a_doubled_request_and_a_late_copy_reach_the_server_twice(upstream: Upst
         assert until(lambda: len(upstream.got) == 8)
     paths = [path for _, path, _ in upstream.got]
     assert (
-        paths[:3] == ["/0", "/0", "/1"]
-        and paths.count("/1") == 2
-        and paths.index("/2") < 7 - paths[::-1].index("/1")
+        paths[:3] == ["/0", "/0", "/1"] and paths.count("/1") == 2 and paths.index("/2") < 7 - paths[::-1].index("/1")
     )
 
 
@@ -163,9 +159,7 @@ def test_the_die_falls_the_same_with_the_same_seed_and_spares_what_is_spared() -
     assert falls[0] == falls[1] != falls[2]
     kinds = [fault.kind for fault in falls[0]]
     assert 30 < kinds.count("double") < 90 and 50 < kinds.count("pass") < 110
-    assert (
-        Dice(1, {"double": 1.0}, spared=["/enrol"])(Message(b"POST /a/enrol HTTP/1.1\r\n\r\n", b"")) == PASS
-    )
+    assert Dice(1, {"double": 1.0}, spared=["/enrol"])(Message(b"POST /a/enrol HTTP/1.1\r\n\r\n", b"")) == PASS
 
 
 def test_a_thin_line_takes_the_time_of_its_bytes_and_of_its_round_trips_both_ways(upstream: Upstream) -> None:

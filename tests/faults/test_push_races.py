@@ -72,9 +72,7 @@ def test_p7_of_two_clones_that_push_at_once_exactly_one_is_told_of_a_fork(place:
     assert faults_of(place, acks) == []
 
 
-def test_p7_cloned_phones_that_sync_at_once_lose_nothing_and_double_nothing(
-    place: Place, tmp_path: Path
-) -> None:
+def test_p7_cloned_phones_that_sync_at_once_lose_nothing_and_double_nothing(place: Place, tmp_path: Path) -> None:
     with serving(place) as server:
         original = FieldClient(tmp_path / "phone", server.url)
         original.enrol(place.code(2))
@@ -96,14 +94,8 @@ def test_p7_cloned_phones_that_sync_at_once_lose_nothing_and_double_nothing(
         assert len(replicas) == 3 and all(clone.store.state()["outbox"] == [] for clone in clones)
         for clone in clones:
             clone.close()
-        status, answer = server.json(
-            "POST", "/sync/v1/ops/status", {"op_ids": sorted(ops)}, clones[0].transport.token
-        )
-        assert (
-            status == 200
-            and {op["status"] for op in answer["ops"]} == {"applied"}
-            and len(answer["ops"]) == 17
-        )
+        status, answer = server.json("POST", "/sync/v1/ops/status", {"op_ids": sorted(ops)}, clones[0].transport.token)
+        assert status == 200 and {op["status"] for op in answer["ops"]} == {"applied"} and len(answer["ops"]) == 17
         assert words_of(server) == []
     assert faults_of(place, {op["op"]: op for op in answer["ops"]}) == []
 
@@ -140,9 +132,7 @@ def deadlocks(place: Place) -> int:
     assert place.cluster is not None
     with place.cluster.connect() as line:
         line.execute("SELECT pg_stat_force_next_flush()")
-        found = line.execute(
-            "SELECT deadlocks FROM pg_stat_database WHERE datname = %s", (place.name,)
-        ).fetchone()
+        found = line.execute("SELECT deadlocks FROM pg_stat_database WHERE datname = %s", (place.name,)).fetchone()
     assert found is not None
     return int(found[0])
 
@@ -178,18 +168,13 @@ def test_p8_ops_in_reverse_overlapping_order_of_sites_with_photos_arriving_never
     shas = {site: hashlib.sha256(data[site]).hexdigest() for site in schools}
     with serving(place) as server:
         pushers = [Pusher.enrol(place, server, n, n) for n in range(1, 5)]
-        for (
-            pusher
-        ) in pushers:  # the problems are there already: everybody then joins and alters the same rows
+        for pusher in pushers:  # the problems are there already: everybody then joins and alters the same rows
             assert pusher.insist(failing(pusher, schools[:5], shas))
         half, back = count // 2, schools[::-1]
         orders = [schools, back, schools[half:] + schools[:half], back[half:] + back[:half]]
         works = [lambda p=p, o=o: p.insist(failing(p, o, shas)) for p, o in zip(pushers, orders, strict=True)]
         sent = schools[::step]
-        uploads = [
-            lambda s=sent[n::4]: [upload(server, pushers[0].token, data[site]) for site in s]
-            for n in range(4)
-        ]
+        uploads = [lambda s=sent[n::4]: [upload(server, pushers[0].token, data[site]) for site in s] for n in range(4)]
         results = at_once(*works, *uploads)
         assert {r["status"] for answer in results[:4] for r in answer["results"]} == {"applied"}
         assert [status for statuses in results[4:] for status in statuses] == [204] * len(sent)

@@ -143,12 +143,8 @@ def test_s3_every_connection_of_the_pool_writes_through_to_the_disk(app: Flask) 
     assert db.engine.pool.checkedin() >= 32  # type: ignore[attr-defined]
 
 
-@pytest.mark.skipif(
-    shutil.which("strace") is None, reason="strace is not on this machine: syncs cannot be counted"
-)
-def test_s3_between_a_push_and_its_answer_the_log_is_synced(
-    place_of: Callable[[str], Place], tmp_path: Path
-) -> None:
+@pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not on this machine: syncs cannot be counted")
+def test_s3_between_a_push_and_its_answer_the_log_is_synced(place_of: Callable[[str], Place], tmp_path: Path) -> None:
     place, trace = place_of("sqlite"), tmp_path / "trace"
     command = [
         "strace",
@@ -192,7 +188,4 @@ def test_s4_sixteen_writers_are_served_in_the_order_of_their_coming(app: Flask) 
     found = waits_s(app)
     assert found[int(len(found) * 0.99)] < 5 * median(found), (median(found), found[-5:])
     with snapshot() as session:
-        assert (
-            session.execute(text("SELECT n FROM problem_numbers WHERE series = 's4'")).scalar_one()
-            == 25 * WRITERS
-        )
+        assert session.execute(text("SELECT n FROM problem_numbers WHERE series = 's4'")).scalar_one() == 25 * WRITERS

@@ -7,9 +7,10 @@ transaction.
 
 import copy
 import json
+from collections.abc import Iterable
 from typing import Any, Self
 
-from sync_protocol import replica
+from sync_protocol import doubts, filling, history, replica
 from sync_protocol.limits import MAX_UNACKED
 from tests.protocol.memory_server import Crashed, MemoryServer, Refusal
 
@@ -23,11 +24,12 @@ class Device:
         registered = server.register()
         self.state = replica.fresh(registered["replica"], registered["epoch"])
         self.sent: list[dict[str, Any]] = []
+        self.is_damaged = False
 
     def clone(self) -> Self:
         """The same database on a second phone."""
         twin = object.__new__(type(self))
-        twin.state, twin.sent = copy.deepcopy(self.state), []
+        twin.state, twin.sent, twin.is_damaged = copy.deepcopy(self.state), [], self.is_damaged
         return twin
 
     def act(self, verb: str, ent: str, bucket: str = "") -> str:
@@ -57,19 +59,21 @@ class Device:
             return
         if fault == "lose_response":
             return
-        if replica.is_behind(self.state, replica.new_clocks(self.state, answer["results"])):
-            replica.distrust(self.state)
+        if history.is_behind(self.state, history.new_clocks(self.state, answer["results"])):
+            history.distrust(self.state)
         else:
             replica.take_acks(self.state, answer["results"], answer["durable_seq"])
 
     def pull(self, server: MemoryServer, fault: str | None = None) -> bool:
-        """One page under `fault`: drop_request, lose_response (nothing is taken) or None; whether it
-        was the last."""
+        """One page, or one bundle if one is on offer, under `fault`: drop_request, lose_response (nothing is taken)
+        or None; whether it was the last."""
         if fault is not None:
             return False
-        request = {"cursor": self.state["cursor"], "resetting": replica.resetting(self.state),
-                   "unacked": replica.unacked(self.state, MAX_UNACKED)}  # fmt: skip
+        if self.state["offers"]:
+            self._fetch(server, self.state["offers"][0])
+            return False
         try:
+            request = self.pull_request()
             page = server.pull(request)
         except Refusal as refusal:
             self._heal(server, refusal)
@@ -77,10 +81,30 @@ class Device:
         if page["epoch"] != self.state["epoch"]:
             self._heal(server, Refusal("epoch_changed"))
             return False
-        if replica.is_behind(self.state, [page["as_of"]]):
-            replica.distrust(self.state)
+        if history.is_behind(self.state, [page["as_of"]]):
+            history.distrust(self.state)
             return False
-        return replica.take_page(self.state, page, request["unacked"])
+        return self.take(page, request["unacked"])
+
+    def take(self, page: dict[str, Any], asked: Iterable[str] = ()) -> bool:
+        """Take a page; whether the view is complete. Two sides that follow the rules then hold the same (P43)."""
+        is_over = replica.take_page(self.state, page, asked)
+        assert self.is_damaged or not self.state["doubts"], f"they differ: {self.state['doubts']}"
+        return is_over
+
+    def pull_request(self) -> dict[str, Any]:
+        """What the next pull says."""
+        return {"cursor": self.state["cursor"], "resetting": replica.resetting(self.state), "replica": self.state["replica"],
+                "unacked": replica.unacked(self.state, MAX_UNACKED), "taken": self.state["taken"],
+                "accept_bundles": filling.may_bundle(self.state), "mismatched": doubts.mismatched(self.state)}  # fmt: skip
+
+    def _fetch(self, server: MemoryServer, offer: dict[str, Any]) -> None:
+        try:
+            found = server.fetch(offer["id"])
+        except Refusal:
+            filling.refuse_bundle(self.state)
+            return
+        filling.take_bundle(self.state, offer["id"], copy.deepcopy(found))
 
     def _heal(self, server: MemoryServer, refusal: Refusal) -> None:
         if refusal.code == "cursor_invalid":

@@ -9,8 +9,9 @@ import copy
 import json
 from typing import Any
 
-from sync_protocol import feed
-from sync_protocol.cursor import BadCursor, decode, encode
+from sync_protocol import checks, feed
+from sync_protocol.bundle import Bundle
+from sync_protocol.cursor import MAX_SUB, BadCursor, decode, encode
 from sync_protocol.envelope import Framed, frames
 from sync_protocol.ordering import Forked, Head, take
 
@@ -36,6 +37,8 @@ class MemoryServer:
     def __init__(self, page_size: int = 3) -> None:
         self.page_size, self._names = page_size, iter(range(1, 1_000_000))
         self.scope: set[str] = set()
+        self.bundles: dict[str, Bundle] = {}
+        self.is_lying = False  # about its sums
         self.data: Message = {
             "epoch": "e0", "clock": 0, "durable": 0, "log": {}, "replicas": {}, "entities": {}, "feed": {},
             "horizons": {}, "incidents": [],
@@ -156,6 +159,20 @@ class MemoryServer:
                 del self.data["feed"][bucket, ent]
                 self.data["horizons"][bucket] = max(self.data["horizons"].get(bucket, 0), clock + 1)
 
+    def bundle(self, bucket: str) -> None:
+        """P45: put by what is in a bucket now; older ones of it stay to be had."""
+        clock, epoch = self.data["clock"], self.data["epoch"]
+        rows = [self._row(b, ent, op) for (b, ent), (_, _, op) in self.data["feed"].items() if (b, op) == (bucket, "put")]
+        made = Bundle(epoch, bucket, clock, 1, json.loads(json.dumps(rows)))
+        self.bundles[encode(epoch, {bucket: (clock, MAX_SUB)}, 1, KEY)] = made
+
+    def fetch(self, bundle_id: str) -> Bundle:
+        """P47: GET /bundles/{id}. Raises Refusal."""
+        found = self.bundles.get(bundle_id)
+        if found is None or found.bucket not in self.scope or found.epoch != self.data["epoch"]:
+            raise Refusal("not_found")
+        return found
+
     def backup(self) -> None:
         """A verified backup of what is committed now."""
         self.data["durable"] = self.data["clock"]
@@ -192,20 +209,49 @@ class MemoryServer:
                 raise Refusal("cursor_invalid") from None
             if epoch != work["epoch"]:
                 raise Refusal("epoch_changed", epoch=work["epoch"])
-        plan = feed.plan(since, self.scope, work["horizons"], request["resetting"])
+        plan = feed.plan(
+            since, self.scope, work["horizons"], request["resetting"], request["mismatched"], self._taken(request["taken"])
+        )
+        offers = self._offers(plan) if request["accept_bundles"] else {}
+        since = {b: at for b, at in plan.since.items() if b not in offers}
         found = sorted(
             (clock, sub, b, ent, op) for (b, ent), (clock, sub, op) in work["feed"].items()
-            if b in plan.since and (clock, sub) > plan.since[b]
+            if b in since and (clock, sub) > since[b]
         )  # fmt: skip
-        is_complete, found = len(found) <= self.page_size, found[: self.page_size]
-        upto = feed.advance(plan.since, None if is_complete else found[-1][:2], work["clock"])
+        is_whole, found = len(found) <= self.page_size, found[: self.page_size]
+        upto = feed.advance(since, None if is_whole else found[-1][:2], work["clock"])
+        is_complete = is_whole and not offers
         acks = [{"op": o, "status": work["log"][o]["status"], "clock": work["log"][o]["clock"]}
                 for o in request["unacked"] if o in work["log"]]  # fmt: skip
         return json.loads(json.dumps({
             "epoch": work["epoch"], "as_of": work["clock"], "complete": is_complete, "drop": plan.drop,
             "reset": plan.reset, "rows": [self._row(*row[2:]) for row in found], "acks": acks,
             "durable_seq": work["durable"], "cursor": encode(work["epoch"], upto, 1, KEY),
+            "bundles": list(offers.values()), "checks": self._checks() if is_complete else {},
         }))  # fmt: skip
+
+    def _taken(self, ids: list[str]) -> dict[str, int]:
+        names = [name for name in (decode(text, KEY) for text in ids) if name.epoch == self.data["epoch"]]
+        return {bucket: at[0] for name in names for bucket, at in name.since.items()}
+
+    def _offers(self, plan: feed.Plan) -> dict[str, Message]:
+        """P46: the newest bundle of every bucket that is read from nothing, unless removals after it are forgotten."""
+        offers = {}
+        for bundle_id, made in self.bundles.items():
+            is_past = made.epoch == self.data["epoch"] and made.clock <= self.data["clock"]
+            is_good = is_past and made.clock + 1 >= self.data["horizons"].get(made.bucket, 0)
+            if is_good and plan.since.get(made.bucket) == feed.START:
+                offers[made.bucket] = {"bucket": made.bucket, "id": bundle_id, "sha256": ""}
+        return offers
+
+    def _checks(self) -> dict[str, list[Any]]:
+        held: dict[str, list[checks.Member]] = {bucket: [] for bucket in self.scope}
+        for (bucket, ent), (_, _, op) in self.data["feed"].items():
+            if bucket in held and op == "put":
+                held[bucket].append(("thing", ent, self.data["entities"][ent]["ver"]))
+        if self.is_lying:
+            return {bucket: [0, "f" * 16] for bucket in held}
+        return {bucket: list(checks.check(members)) for bucket, members in held.items()}
 
     def _row(self, bucket: str, ent: str, op: str) -> Message:
         row = {"b": bucket, "t": "thing", "id": ent, "op": op}

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from sync_protocol import feed, replica
+from sync_protocol import doubts, feed, filling, history, replica
 from sync_protocol.cursor import MAX_SUB, decode
 from sync_protocol.ordering import Forked, Head, take
 from tests.protocol import memory_server
@@ -21,7 +21,7 @@ BEFORE_PUSH, BEFORE_PULL, BEFORE_TAKE = MemoryServer.push, MemoryServer.pull, Me
 BEFORE_PLAN, BEFORE_ADVANCE, BEFORE_COMPACT = feed.plan, feed.advance, MemoryServer.compact
 BEFORE_RESTORE, BEFORE_DESK, BEFORE_HEAL = MemoryServer.restore, MemoryServer._desk_change, Device._heal
 BEFORE_DEVICE_PULL, BEFORE_ON_EPOCH, BEFORE_CONTAINS = Device.pull, replica.on_epoch, replica._contains
-BEFORE_MAY_GO, BEFORE_TAKE_ACKS = replica._may_go, replica.take_acks
+BEFORE_MAY_GO, BEFORE_TAKE_ACKS, BEFORE_TAKE_BUNDLE = replica._may_go, replica.take_acks, filling.take_bundle
 
 
 def answers_before_the_commit(patch: Patch) -> None:
@@ -252,12 +252,74 @@ def keeps_what_the_server_has_lost_to_itself(patch: Patch) -> None:
 
 def believes_a_clock_that_went_back(patch: Patch) -> None:
     """P61 broken: a page from before what was told already is taken."""
-    patch.setattr(replica, "is_behind", lambda state, clocks: False)
+    patch.setattr(history, "is_behind", lambda state, clocks: False)
 
 
 def heeds_no_proof(patch: Patch) -> None:
     """P62 broken: the server goes on under the old name though its own signature says otherwise."""
     patch.setattr(MemoryServer, "_heed", lambda self, cursor: None)
+
+
+def keeps_the_beginning_of_a_reset_through_a_bundle(patch: Patch) -> None:
+    """P46 broken: what was forgotten between an older bundle and the reset's beginning counts as known."""
+
+    def take(state: State, bundle_id: str, found: Any) -> None:
+        began = {bucket: reset["at"] for bucket, reset in state["resetting"].items()}
+        BEFORE_TAKE_BUNDLE(state, bundle_id, found)
+        for bucket, at in began.items():
+            state["resetting"][bucket]["at"] = at
+
+    patch.setattr(filling, "take_bundle", take)
+
+
+def puts_rows_back_with_a_bundle(patch: Patch) -> None:
+    """P46 broken: a bundle overwrites what the device has in a later version."""
+
+    def take(state: State, bundle_id: str, found: Any) -> None:
+        for row in found.rows:
+            state["base"].pop(f"{row['t']}:{row['id']}", None)
+        BEFORE_TAKE_BUNDLE(state, bundle_id, found)
+
+    patch.setattr(filling, "take_bundle", take)
+
+
+def trusts_a_bundle_of_any_age(patch: Patch) -> None:
+    """P46 broken: removals forgotten after the bundle are never made good."""
+
+    def plan(cursor: Any, scope: Any, horizons: Any, resetting: Any, again: Any = (), taken: Any = None) -> feed.Plan:
+        known = {bucket: horizons.get(bucket, 0) for bucket in taken or {}}
+        return BEFORE_PLAN(cursor, scope, {b: h for b, h in horizons.items() if b not in known}, resetting, again, taken)
+
+    patch.setattr(feed, "plan", plan)
+
+
+def forgets_a_bundle_whose_bucket_is_lost(patch: Patch) -> None:
+    """P16 broken: what came in a bundle stays though the bucket may no longer be seen."""
+
+    def plan(cursor: Any, *rest: Any) -> feed.Plan:
+        got = BEFORE_PLAN(cursor, *rest)
+        return feed.Plan(got.since, [bucket for bucket in got.drop if bucket in cursor], got.reset)
+
+    patch.setattr(feed, "plan", plan)
+
+
+def goes_on_from_the_present_after_a_bundle(patch: Patch) -> None:
+    """P46 broken: what changed between the bundle and now is never told."""
+
+    def plan(cursor: Any, scope: Any, horizons: Any, resetting: Any, again: Any = (), taken: Any = None) -> feed.Plan:
+        return BEFORE_PLAN(cursor, scope, horizons, resetting, again, dict.fromkeys(taken or {}, 10**9))
+
+    patch.setattr(feed, "plan", plan)
+
+
+def doubts_nothing(patch: Patch) -> None:
+    """P43 broken: a fault of the device stays."""
+    patch.setattr(doubts, "compare", lambda state, told: None)
+
+
+def resets_again_at_each_page(patch: Patch) -> None:
+    """P43 broken: a reset for a difference never ends, because it is asked for while it is under way."""
+    patch.setattr(doubts, "note_reset", lambda state, bucket: None)
 
 
 MUTANTS: tuple[Callable[[Patch], None], ...] = (
@@ -269,4 +331,7 @@ MUTANTS: tuple[Callable[[Patch], None], ...] = (
     throws_refused_ops_away, empties_the_outbox_when_refused, overlays_offered_ops_twice,
     compares_clocks_of_two_histories, lets_go_without_asking, keeps_what_the_server_has_lost_to_itself,
     believes_a_clock_that_went_back, heeds_no_proof,
+    keeps_the_beginning_of_a_reset_through_a_bundle, puts_rows_back_with_a_bundle,
+    trusts_a_bundle_of_any_age, forgets_a_bundle_whose_bucket_is_lost, goes_on_from_the_present_after_a_bundle,
+    doubts_nothing, resets_again_at_each_page,
 )  # fmt: skip

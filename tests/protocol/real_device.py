@@ -6,7 +6,6 @@ import uuid
 from typing import Any
 
 from sync_protocol import replica
-from sync_protocol.limits import MAX_UNACKED
 from tests.protocol.device import Device
 from tests.protocol.memory_server import Refusal
 from tests.protocol.real_server import RealServer
@@ -21,6 +20,7 @@ class RealDevice(Device):
         registered = server.register()
         self.state = replica.fresh(registered["replica"], registered["epoch"])
         self.sent: list[dict[str, Any]] = []
+        self.is_damaged = False
 
     def record(self, verb: str, ent: tuple[str, str], args: dict[str, Any], key: str, **more: Any) -> str:
         """One op; `key` is the row on which its effect will be seen."""
@@ -46,13 +46,15 @@ class RealDevice(Device):
         return sorted(key.partition(":")[2] for key in self.state["base"] if key.startswith("problem:"))
 
     def pull(self, server: Any, fault: str | None = None) -> bool:
-        """One page under `fault`: drop_request, lose_response (nothing is taken) or None; whether it was the last."""
+        """One page, or one bundle if one is on offer, under `fault`: drop_request, lose_response (nothing is taken) or None; whether it was the last."""
         if fault == "drop_request":
             return False
-        request = {"replica": self.state["replica"], "cursor": self.state["cursor"],
-                   "resetting": replica.resetting(self.state), "unacked": replica.unacked(self.state, MAX_UNACKED)}  # fmt: skip
+        if self.state["offers"]:
+            if fault is None:
+                self._fetch(server, self.state["offers"][0])
+            return False
         try:
-            page = server.pull(request)
+            page = server.pull(self.pull_request())
         except Refusal as refusal:
             self._heal(server, refusal)
             return False
@@ -61,7 +63,7 @@ class RealDevice(Device):
         if page["epoch"] != self.state["epoch"]:
             self._heal(server, Refusal("epoch_changed"))
             return False
-        return replica.take_page(self.state, copy.deepcopy(page))
+        return self.take(copy.deepcopy(page))
 
     def seen(self, kept: dict[str, Any]) -> int | None:
         """How often an own op is visible now: in its row, and laid over it; None where its row is not on the device."""

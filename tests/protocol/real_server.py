@@ -10,11 +10,11 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from flask import Flask
-from sqlalchemy import select
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM
@@ -24,14 +24,16 @@ from backend.cli import setup
 from backend.config import Config
 from backend.database import clock, close_app, db, snapshot, transaction
 from backend.errors import Problem
+from backend.feed import pages
 from backend.feed.log import meta
-from backend.feed.models import FeedHorizon, FeedRow
 from backend.ops import epochs, jobs
 from backend.ops.apply import now_utc, submit
 from backend.ops.work import JOBS
 from backend.packs import shipped_city
 from backend.sweeps import queries as sweeps
+from backend.sync.compaction import compact
 from backend.territory.city_files import read_city
+from sync_protocol.bundle import Bundle, read
 from sync_protocol.client.answers import whole
 from tests.postgres import Cluster
 from tests.protocol.memory_server import Crashed, Refusal
@@ -88,8 +90,10 @@ class RealServer:
         close_app(self.app)
 
     def reset(self) -> None:
-        """The history begins anew."""
+        """The history begins anew, under the same name: so what is kept for a history must go too."""
         self._put_back("pristine")
+        shutil.rmtree(self._folder / "bundles", ignore_errors=True)
+        pages.KEPT_SUMS.clear()
         self.backup()
 
     # ---- the disk
@@ -134,9 +138,9 @@ class RealServer:
             epochs.begin("restored", {}, now_utc(), lambda _: True)
 
     def compact(self) -> None:
-        """Forget every removal; the horizons move in the same transaction (P17)."""
-        with self.app.app_context(), transaction() as session:
-            compact(session)
+        """Forget every removal, whatever its age; the horizons move in the same transaction (P17)."""
+        with self.app.app_context():
+            compact(now_utc() + timedelta(days=1))
 
     @property
     def is_sqlite(self) -> bool:
@@ -164,6 +168,13 @@ class RealServer:
     def pull(self, request: Message) -> Message:
         """POST /pull, its tables unpacked."""
         return whole(self._post("pull", {"proto": 1, "schema": 2, "limit": PAGE_ROWS, **request}))
+
+    def fetch(self, bundle_id: str) -> Bundle:
+        """GET /bundles/{id}. Raises Refusal."""
+        answer = self.http.get(f"/sync/v1/bundles/{bundle_id}", headers={"Authorization": f"Bearer {self.token}"})
+        if answer.status_code != 200:
+            raise Refusal(json.loads(answer.data)["code"])
+        return read(answer.data)
 
     # ---- the desk
 
@@ -203,18 +214,6 @@ class RealServer:
         """What `read` finds in one snapshot."""
         with self.app.app_context(), snapshot() as session:
             return read(session)
-
-
-def compact(session: Session) -> None:
-    """Every removal is forgotten, whatever its age."""
-    gone = session.scalars(select(FeedRow).where(FeedRow.is_member.is_(False))).all()
-    newest: dict[str, int] = {}
-    for row in gone:
-        newest[row.bucket] = max(newest.get(row.bucket, 0), row.clock + 1)
-        session.delete(row)
-    for bucket, at in newest.items():
-        known = session.get(FeedHorizon, bucket)
-        session.merge(FeedHorizon(bucket=bucket, clock=max(at, known.clock if known else 0)))
 
 
 class Death(BaseException):

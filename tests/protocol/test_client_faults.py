@@ -12,7 +12,8 @@ from typing import Any
 
 import pytest
 
-from sync_protocol.client.session import MAX_HEALS, FieldClient, NotEnrolled
+from sync_protocol.client.healing import MAX_HEALS
+from sync_protocol.client.session import FieldClient, NotEnrolled
 from sync_protocol.client.transport import MAX_WAIT_S, Offline, Refused, ServerBusy, wait_s
 
 ENROLLED = {"epoch": "e0", "replica": "r-1", "token": "hy_dev_x", "user": {"id": "u-1", "name": "示例"}}

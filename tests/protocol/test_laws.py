@@ -152,4 +152,5 @@ def test_p26_an_anchored_interval_contains_the_true_time(
     when = truth + back_ms + since_ms
     got = clock.estimate(at, "b1", mono, truth - 10**11, truth + 10**11)
     assert got.quality == "anchored"
-    assert got.low_ms - 2 <= when <= got.high_ms + 2, "two milliseconds of rounding"
+    slack = 2 + since_ms * 100**2 // 10**12 + 1  # rounding, and the drift of the drift: `mono` is the drifting clock's own
+    assert got.low_ms - slack <= when <= got.high_ms + slack

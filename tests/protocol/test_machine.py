@@ -98,6 +98,31 @@ class Field(RuleBasedStateMachine):
     def scope(self, bucket: str, is_on: bool) -> None:
         (self.server.scope.add if is_on else self.server.scope.discard)(bucket)
 
+    @rule(bucket=st.sampled_from(BUCKETS))
+    def bundle(self, bucket: str) -> None:
+        self.server.bundle(bucket)
+
+    @rule()
+    def forget_bundles(self) -> None:
+        self.server.bundles.clear()
+
+    @precondition(lambda self: any(device.state["base"] for device in self.devices))
+    @rule(n=WHO, k=st.integers(0, 9), how=st.sampled_from(["lose", "older", "newer", "ghost"]))
+    def damage(self, n: int, k: int, how: str) -> None:
+        """P43: a fault of the device itself: a row lost, one of another version, one that nobody sent."""
+        state = self.device(n).state
+        if not state["base"]:
+            return
+        key = sorted(state["base"])[k % len(state["base"])]
+        if how == "lose":
+            del state["base"][key], state["memb"][key]
+        elif how == "ghost":
+            ghost = {"data": [], "ver": 1, "as_of": 0, "epoch": state["epoch"]}
+            state["base"]["thing:ghost"], state["memb"]["thing:ghost"] = ghost, list(state["memb"][key])
+        else:
+            state["base"][key] = {**state["base"][key], "ver": state["base"][key]["ver"] + (7 if how == "newer" else -1)}
+        self.device(n).is_damaged = True
+
     @rule()
     def compact(self) -> None:
         self.server.compact()
@@ -140,6 +165,7 @@ class Field(RuleBasedStateMachine):
                  if not e["gone"] and e["bucket"] in self.server.scope}  # fmt: skip
         for device in self.devices:
             assert not device.state["outbox"], "an op is stuck"
+            assert not device.state["doubts"], "a difference was not healed"
             assert {key: row["data"] for key, row in device.state["base"].items()} == truth, (
                 "a device diverged"
             )

@@ -21,6 +21,8 @@ class Slipping(Field):
     @rule()
     def restore(self) -> None:
         self.server.slip()
+        for device in self.devices:  # a server that slipped has broken the rules: that they differ is no wonder (P43)
+            device.is_damaged = True
 
     def every_own_op_is_seen_exactly_once(self) -> None:
         """Not held here: a row of a lost future may show an op that is offered again."""

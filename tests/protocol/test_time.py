@@ -1,4 +1,4 @@
-"""What a device's clocks prove: tokens, anchors, intervals (P80–P83, C4). A simulated world knows the truth; no server."""
+"""What a device's clocks prove: tokens, anchors, intervals (P80–P83, C4). A simulated world knows the truth."""
 
 import json
 from datetime import UTC, datetime, timedelta

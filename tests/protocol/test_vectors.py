@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 import sync_protocol
-from sync_protocol import clock, feed, identity, merge, workflow
+from sync_protocol import clock, feed, identity, lineage, merge, workflow
 from sync_protocol.cursor import BadCursor, decode, encode
 from sync_protocol.envelope import Framed
 from sync_protocol.ordering import Forked, Head, take
@@ -73,14 +73,27 @@ def test_p26_an_estimate_has_an_interval_and_says_how_it_is_known(case: dict[str
 @pytest.mark.parametrize("case", load("merge")["cases"])
 def test_p25_edits_merge_by_field_and_keep_what_they_override(case: dict[str, Any]) -> None:
     got = merge.merge(case["theirs"], case["edits"], case["policies"])
-    assert got.apply == case["apply"]
-    assert [[c.field, c.was, c.theirs, c.mine, c.policy] for c in got.conflicts] == case["conflicts"]
+    told = [[c.field, c.was, c.theirs, c.mine, c.policy, c.kept, c.is_joined] for c in got.conflicts]
+    assert merge.same(told, case["conflicts"])
+    assert merge.same(got.apply, case["apply"])
 
 
 @pytest.mark.parametrize("case", load("workflow")["cases"])
 def test_p24_an_intent_comes_to_what_the_table_says(case: dict[str, Any]) -> None:
     got = workflow.decide(workflow.Situation(**case["at"]))
     assert (got.status, got.reason, list(got.flags)) == (case["status"], case["reason"], case["flags"])
+
+
+@pytest.mark.parametrize("case", load("lineage")["cases"], ids=lambda c: c["name"])
+def test_p73_what_an_author_had_seen_follows_from_the_base(case: dict[str, Any]) -> None:
+    made = [lineage.Version(**version) for version in case["made"]]
+    had = lineage.seen(case["base"], made, max(version.ver for version in made))
+    assert (had.ver, sorted(had.own), had.first, had.last, had.is_known) == (
+        case["ver"], sorted(case["own"]), case["first"], case["last"], case["is_known"],
+    )  # fmt: skip
+    assert [version.ver for version in lineage.unseen(made, had)] == case["unseen"]
+    assert [version.ver for version in lineage.foreign(made, had)] == case["foreign"]
+    assert lineage.is_interrupted(made, had) == case["is_interrupted"]
 
 
 @pytest.mark.parametrize("case", load("plan")["cases"])

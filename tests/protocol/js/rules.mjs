@@ -186,14 +186,15 @@ export function same(a, b) {
 
 const holds = (values, wanted) => values.some((value) => same(value, wanted));
 
+// what stands, and whether it is one value of both (P72)
 function choose(policy, was, theirs, mine) {
-  if (policy === "device") return mine;
-  if (policy === "max" && typeof theirs === "number" && typeof mine === "number") return Math.max(theirs, mine);
+  if (policy === "device") return [mine, false];
+  if (policy === "max" && typeof theirs === "number" && typeof mine === "number") return [Math.max(theirs, mine), true];
   if (policy === "union" && [was, theirs, mine].every((v) => v === null || v === undefined || Array.isArray(v))) {
     const [w, t, m] = [was ?? [], theirs ?? [], mine ?? []];
-    return [...t.filter((v) => holds(m, v) || !holds(w, v)), ...m.filter((v) => !holds(t, v) && !holds(w, v))];
+    return [[...t.filter((v) => holds(m, v) || !holds(w, v)), ...m.filter((v) => !holds(t, v) && !holds(w, v))], true];
   }
-  return theirs;
+  return [theirs, false];
 }
 
 export function merge(theirs, edits, policies) {
@@ -206,8 +207,8 @@ export function merge(theirs, edits, policies) {
       continue;
     }
     const policy = policies[field] ?? "server";
-    conflicts.push([field, was, present, now, policy]);
-    const chosen = choose(policy, was, present, now);
+    const [chosen, isJoined] = choose(policy, was, present, now);
+    conflicts.push([field, was, present, now, policy, chosen, isJoined]);
     if (!same(chosen, present)) apply[field] = chosen;
   }
   return { apply, conflicts };

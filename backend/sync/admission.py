@@ -1,0 +1,137 @@
+"""Who is let in, by lane, before a body is read; who works when (PROTOCOL.md P84, P86).
+
+Theory. At half past five every phone of the city comes at once. A lane lets in as many as the threads can bear and
+sends the others away at once, with a time to come back that spreads them; inside, a few work at a time, first come
+first served. A slow line holds a place in the lane, never one of those who work. Nothing is decided here about any op.
+"""
+
+import random
+import socket
+import threading
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from flask import Flask, current_app, g, request
+
+from backend.access.guard import device_actor
+from backend.config import Config
+from backend.errors import Problem
+from backend.lines import DEADLINES
+from backend.queueing import Queue
+from backend.sync import rescue
+
+# endpoint → lane; what is not named is small and is bounded by the threads alone
+LANE_OF: Mapping[str, str] = {"sync.push": "push", "sync.pull": "pull", "uploads.patch": "blobs", "rescue.patch": "blobs"}
+BODY_S: Mapping[str, float] = {"push": 120, "urgent": 120, "pull": 60, "blobs": 300}  # for the whole body to arrive
+WORK_WAIT_S = 20.0
+AWAY_S = (5, 60)
+NEXT_SYNC_S, NEXT_SYNC_SPREAD_S = 900, 300
+URGENT = "Huyuan-Urgent"
+
+
+@dataclass
+class Lane:
+    """How many are inside, at most; how many of these work at a time."""
+
+    name: str
+    most: int
+    work: Queue
+    inside: int = 0
+
+
+class Admission:
+    """The lanes of one server process."""
+
+    def __init__(self, sizes: Mapping[str, tuple[int, int]]) -> None:
+        self._mutex = threading.Lock()
+        self.lanes = {name: Lane(name, most, Queue(working)) for name, (most, working) in sizes.items()}
+
+    def is_full(self, name: str) -> bool:
+        """Whether nobody more is let into a lane."""
+        return self.lanes[name].inside >= self.lanes[name].most
+
+    def enter(self, name: str) -> Lane:
+        """A place in a lane. Raises Problem overloaded at once where there is none."""
+        lane = self.lanes[name]
+        with self._mutex:
+            if lane.inside < lane.most:
+                lane.inside += 1
+                return lane
+        raise overloaded(f"{name} is full")
+
+    def leave(self, lane: Lane) -> None:
+        """Give the place up."""
+        with self._mutex:
+            lane.inside -= 1
+
+    @contextmanager
+    def work(self, name: str, wait_s: float = WORK_WAIT_S) -> Iterator[None]:
+        """One of those who work, after one's turn has come. Raises Problem overloaded after `wait_s`."""
+        queue = self.lanes[name].work
+        if not queue.enter(wait_s):
+            raise overloaded(f"{name}: the turn did not come in time")
+        try:
+            yield
+        finally:
+            queue.leave()
+
+    def next_sync_s(self) -> int:
+        """Seconds after which a device that has nothing urgent should come again: spread, and later under load."""
+        push = self.lanes["push"]
+        crowd = 1 + 2 * push.inside // max(push.most, 1)
+        return NEXT_SYNC_S + random.randrange(NEXT_SYNC_SPREAD_S * crowd)
+
+
+def overloaded(detail: str) -> Problem:
+    """503 with a time to come back that keeps those sent away from coming together."""
+    return Problem("overloaded", detail, retry_after_s=random.randint(*AWAY_S))
+
+
+def register(app: Flask, config: Config) -> None:
+    """Put the lanes before the views of `app`."""
+    app.extensions["admission"] = Admission(config.lanes)
+    app.before_request(_let_in)
+    app.teardown_request(_let_out)
+
+
+def lanes() -> Admission:
+    """The lanes of the current app."""
+    found: Admission = current_app.extensions["admission"]
+    return found
+
+
+@contextmanager
+def working(is_urgent: bool) -> Iterator[None]:
+    """One of those who work on pushes, an urgent one in a place kept for such. Raises Problem overloaded."""
+    came_by: Lane | None = g.get("lane")
+    is_urgent = is_urgent and lanes().lanes["urgent"].work.waiting == 0
+    with lanes().work("urgent" if is_urgent else came_by.name if came_by else "push"):
+        yield
+
+
+def _let_in() -> None:
+    """P84: from the head of the request alone. An unknown device takes nobody's place."""
+    name = None if request.method == "OPTIONS" else LANE_OF.get(request.endpoint or "")
+    _give_time(BODY_S.get(name or "", BODY_S["push"]))
+    if name is None:
+        return
+    if name == "push" and request.headers.get(URGENT) == "1" and not lanes().is_full("urgent"):
+        name = "urgent"
+    if lanes().is_full(name):
+        raise overloaded(f"{name} is full")
+    rescue.bearer() if request.endpoint == "rescue.patch" else device_actor()
+    g.lane = lanes().enter(name)
+
+
+def _let_out(_: BaseException | None) -> None:
+    lane: Lane | None = g.pop("lane", None)
+    if lane is not None:
+        lanes().leave(lane)
+
+
+def _give_time(seconds: float) -> None:
+    """How long the body may take to arrive (how long nothing at all may come is HUYUAN_STALL_S)."""
+    line = request.environ.get("gunicorn.socket")
+    if isinstance(line, socket.socket):
+        DEADLINES.arm(line, seconds)
