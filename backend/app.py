@@ -178,9 +178,7 @@ def _answer_error(fault: Exception) -> Response:
         return render(problem, dict(fault.get_headers()) if status == 405 else {})
     if isinstance(fault, DataError):
         log.warning("data_refused", path=request.path, error=repr(fault.orig)[:200])
-        return render(
-            Problem("invalid", "a value that cannot be stored: too large, too long or of no known form")
-        )
+        return render(Problem("invalid", "a value that cannot be stored: too large, too long or of no known form"))
     if (passing := problem_of(fault)) is not None:
         log.warning("database_trouble", path=request.path, error=repr(fault)[:200])
         return render(passing)

@@ -28,9 +28,7 @@ class _Part:
     kind: str
 
 
-def insert_many(
-    connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], on_conflict: str = ""
-) -> None:
+def insert_many(connection: Connection, table: Table, rows: Sequence[Mapping[str, Any]], on_conflict: str = "") -> None:
     """INSERT `rows` (column name → value; what is missing takes the column's default). `on_conflict` is the clause
     after ON CONFLICT. Raises sqlalchemy.exc.DBAPIError, IntegrityError included; then none of the rows is there."""
     if not rows:

@@ -27,9 +27,7 @@ from backend.faults import passing
 from backend.gate import WriteGate
 from backend.trouble import problem_of
 
-BUSY_MS = (
-    3000  # how long a statement waits for a stranger's lock on SQLite; the gate's own waiting comes first
-)
+BUSY_MS = 3000  # how long a statement waits for a stranger's lock on SQLite; the gate's own waiting comes first
 LOCK_MS = 8000  # and on PostgreSQL
 WAL_CHECKPOINT_BYTES = 8 * 1024 * 1024  # past this the log is folded back, by whoever holds the gate
 NAMING = {
@@ -108,9 +106,7 @@ def init_app(app: Flask, config: Config) -> None:
     app.config["SQLALCHEMY_DATABASE_URI"] = url
     app.config["SQLALCHEMY_ENGINE_OPTIONS"] = options
     db.init_app(app)
-    app.extensions["write_gate"] = WriteGate(
-        Path(url.database) if config.is_sqlite and url.database else None
-    )
+    app.extensions["write_gate"] = WriteGate(Path(url.database) if config.is_sqlite and url.database else None)
     with app.app_context():
         (prepare_sqlite if config.is_sqlite else prepare_postgres)(db.engine)
 
@@ -234,12 +230,7 @@ def before_commit(session: Session, key: str, close: Callable[[Session], None]) 
 def tick(session: Session) -> int:
     """Move the commit clock (once per transaction) and return its value. Call only from a `before_commit` closer."""
     if "clock" not in session.info:
-        statement = (
-            update(CommitClock)
-            .where(CommitClock.id == 1)
-            .values(v=CommitClock.v + 1)
-            .returning(CommitClock.v)
-        )
+        statement = update(CommitClock).where(CommitClock.id == 1).values(v=CommitClock.v + 1).returning(CommitClock.v)
         moved = session.execute(statement).scalar()
         if moved is None:
             session.execute(insert(CommitClock).values(id=1, v=1))

@@ -28,9 +28,7 @@ def arm(said: str, is_production: bool) -> None:
     global _armed  # noqa: PLW0603 - one process, one set of faults
     wanted = dict(part.strip().partition(":")[::2] for part in said.split(",") if part.strip())
     if wanted and is_production:
-        raise ValueError(
-            "HUYUAN_FAULT is for tests: not where real people are served (HUYUAN_SECURE_COOKIES=1)"
-        )
+        raise ValueError("HUYUAN_FAULT is for tests: not where real people are served (HUYUAN_SECURE_COOKIES=1)")
     unknown = sorted(set(wanted) - set(POINTS))
     if unknown or not all(n.isdigit() and int(n) > 0 for n in wanted.values()):
         raise ValueError(f"HUYUAN_FAULT={said!r}: name:n with n from 1; names are {', '.join(POINTS)}")

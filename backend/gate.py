@@ -14,9 +14,7 @@ from pathlib import Path
 
 from backend.queueing import Queue
 
-WAIT_S = (
-    8.0  # with SQLite's own 3 s (busy_timeout) less than the 12 s that a request may wait for the database
-)
+WAIT_S = 8.0  # with SQLite's own 3 s (busy_timeout) less than the 12 s that a request may wait for the database
 DOUBT_S = 2.0  # after a change that failed, nobody is sent here for so long
 POLL_S = 0.005  # flock has no time-out of its own; another process is the exception
 

@@ -124,9 +124,7 @@ def take_acks(state: State, acks: Iterable[Mapping[str, Any]], durable_clock: in
         else:
             waiting.append(kept)
     state["outbox"] = waiting
-    state["acked"] = [
-        k for k in state["acked"] if _name(k) not in by_op or not _may_go(state, k, durable_clock)
-    ]
+    state["acked"] = [k for k in state["acked"] if _name(k) not in by_op or not _may_go(state, k, durable_clock)]
 
 
 def _name(kept: Mapping[str, Any]) -> str:

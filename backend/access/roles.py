@@ -13,13 +13,9 @@ FORMER = "former"  # a person who has left: their device may still hand over wha
 
 PERMISSIONS: Mapping[str, frozenset[str]] = {
     "system": frozenset(
-        _CITY
-        | _FIELD
-        | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive", "server.keep"}
+        _CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive", "server.keep"}
     ),
-    "admin": frozenset(
-        _READ | {"city.load", "pack.install", "user.add", "post.hold", "device.enrol", "ledger.export"}
-    ),
+    "admin": frozenset(_READ | {"city.load", "pack.install", "user.add", "post.hold", "device.enrol", "ledger.export"}),
     "city": frozenset(_CITY),
     "department": frozenset(_DESK),
     "district": frozenset(_DESK | {"task.excuse"}),

@@ -15,9 +15,7 @@ from backend.errors import Problem
 from backend.territory.rules import Difference, compare
 
 
-def actor_of(
-    user: User, teams: Sequence[str] = (), device_id: str | None = None, areas: Sequence[str] = ()
-) -> Actor:
+def actor_of(user: User, teams: Sequence[str] = (), device_id: str | None = None, areas: Sequence[str] = ()) -> Actor:
     """A user as the one who asks. `areas` adds to the user's own (an inspector's come from the teams)."""
     return Actor(
         user.id,

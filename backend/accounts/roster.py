@@ -39,9 +39,7 @@ _kept: list[Roster] = []
 def holders_of(session: Session, links: Sequence[Mapping[str, Any]], on: date) -> list[Found]:
     """(post id, title, person) for each link of a chain on a day, a day in the city."""
     known = _roster(session)
-    return [
-        known.holder((k["layer"], k.get("site_id") or k["area_id"], k["department_id"]), on) for k in links
-    ]
+    return [known.holder((k["layer"], k.get("site_id") or k["area_id"], k["department_id"]), on) for k in links]
 
 
 def _roster(session: Session) -> Roster:

@@ -22,9 +22,7 @@ class HoldingDifference:
         return len(self.new) + len(self.changed) + len(self.clashes)
 
 
-def compare_terms(
-    rows: Sequence[Mapping[str, Any]], recorded: Iterable[Mapping[str, Any]]
-) -> HoldingDifference:
+def compare_terms(rows: Sequence[Mapping[str, Any]], recorded: Iterable[Mapping[str, Any]]) -> HoldingDifference:
     """Compare the terms of files (ISO days) with the record's. A term is known by its post and first day.
 
     The files may end a term that is open in the record, and correct its person; they never reopen one that

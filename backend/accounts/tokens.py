@@ -50,9 +50,7 @@ def make_code(session: Session, user_id: str, now: datetime) -> str:
     """A one-time enrolment code for a user, valid CODE_LIFE_H hours."""
     code = "".join(secrets.choice(CODE_LETTERS) for _ in range(10))
     session.execute(
-        insert(EnrolCode).values(
-            code_hash=digest(code), user_id=user_id, expires_at=now + timedelta(hours=CODE_LIFE_H)
-        )
+        insert(EnrolCode).values(code_hash=digest(code), user_id=user_id, expires_at=now + timedelta(hours=CODE_LIFE_H))
     )
     return code
 
@@ -66,10 +64,7 @@ def redeem(session: Session, code: str, install_id: str, app: str, now: datetime
     """
     where = (EnrolCode.code_hash == digest(code.strip().upper()), EnrolCode.expires_at > now)
     found = session.scalars(visible(EnrolCode, SYSTEM).where(*where).with_for_update()).first()
-    user = (
-        found
-        and session.scalars(visible(User, SYSTEM).where(User.id == found.user_id, User.is_active)).first()
-    )
+    user = found and session.scalars(visible(User, SYSTEM).where(User.id == found.user_id, User.is_active)).first()
     if not found or not user:
         raise Problem("code_unknown")
     token = f"hy_dev_{secrets.token_urlsafe(32)}"

@@ -27,9 +27,7 @@ TOLD = ("actor_id", "verb", "op_id", "area_path")
 def bodies(session: Session, tally: Tally) -> Iterator[Finding]:
     """I12: every stored op's body is the one whose fingerprint was acknowledged."""
     now = clock(session)
-    ops = visible(LoggedOp, SYSTEM).with_only_columns(
-        LoggedOp.op_id, LoggedOp.fp, LoggedOp.body, LoggedOp.clock
-    )
+    ops = visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id, LoggedOp.fp, LoggedOp.body, LoggedOp.clock)
     for row in session.execute(ops.execution_options(**STREAM)):
         tally.rows += 1
         if fingerprint(row.body) != row.fp:
@@ -47,9 +45,7 @@ def replicas(session: Session, tally: Tally) -> Iterator[Finding]:
     """I5: every replica's head, computed again from number 1 over what is in custody."""
     logs = {
         r.id: r
-        for r in session.execute(
-            visible(Replica, SYSTEM).with_only_columns(Replica.id, Replica.next_seq, Replica.head)
-        )
+        for r in session.execute(visible(Replica, SYSTEM).with_only_columns(Replica.id, Replica.next_seq, Replica.head))
     }
     name, seq, head = None, 0, GENESIS
     for row in session.execute(_links().execution_options(**STREAM)):
@@ -78,9 +74,7 @@ def _links() -> Select[Any]:
     own = select(LoggedOp.replica, LoggedOp.seq, LoggedOp.op_id, LoggedOp.fp, LoggedOp.fp.label("log_fp"))
     steps = select(ReplicaStep.replica, ReplicaStep.seq, ReplicaStep.op_id, ReplicaStep.fp)
     known = select(LoggedOp.fp).where(LoggedOp.op_id == ReplicaStep.op_id, LoggedOp.fp == ReplicaStep.fp)
-    aside = select(OpIncident.fp).where(
-        OpIncident.op_id == ReplicaStep.op_id, OpIncident.fp == ReplicaStep.fp
-    )
+    aside = select(OpIncident.fp).where(OpIncident.op_id == ReplicaStep.op_id, OpIncident.fp == ReplicaStep.fp)
     found = func.coalesce(known.limit(1).scalar_subquery(), aside.limit(1).scalar_subquery())
     everything = union_all(own.where(LoggedOp.replica.is_not(None)), steps.add_columns(found)).subquery()
     return select(everything).order_by(everything.c.replica, everything.c.seq)

@@ -28,6 +28,4 @@ def over(config: Config) -> Iterator[Flask]:
 
 def scratch(folder: Path, database_file: Path) -> Config:
     """Settings of a server in a scratch folder over one SQLite file."""
-    return Config(
-        data=folder, database_url=f"sqlite:///{database_file}", secret_key="a scratch server signs nothing"
-    )
+    return Config(data=folder, database_url=f"sqlite:///{database_file}", secret_key="a scratch server signs nothing")

@@ -54,9 +54,7 @@ def _describe(config: Config, folder: Path, name: str, photos: dict[str, Any], n
         moment, sums = snapshots.moment_of(connection), tables.sums(connection)
     parts = tuple(part_of(folder / part) for part in (DATABASE, LISTING))
     made_on = "sqlite" if config.is_sqlite else "postgresql"
-    return Manifest(
-        name, now, __version__, made_on, step, moment, sums, tables.state_hash(sums), parts, photos
-    )
+    return Manifest(name, now, __version__, made_on, step, moment, sums, tables.state_hash(sums), parts, photos)
 
 
 def _photos(config: Config, folder: Path, parent: Path, is_wanted: bool) -> dict[str, Any]:

@@ -41,9 +41,7 @@ def refuse_newer(backup: Backup) -> None:
     """Raises Problem invalid where the backup's schema is of a newer program than this."""
     step, program = backup.manifest.schema, backup.manifest.program
     if not schema.is_known(step):
-        raise Problem(
-            "invalid", f"the backup's schema ({step}) is newer than this program; it was made by {program}"
-        )
+        raise Problem("invalid", f"the backup's schema ({step}) is newer than this program; it was made by {program}")
 
 
 def _parts(backup: Backup, tally: Tally) -> Iterator[Finding]:

@@ -63,9 +63,7 @@ def references(session: Session, tally: Tally) -> Iterator[Finding]:
     for column, parent in REFERENCES:
         child, owner = column.class_, aliased(parent.class_)
         key = getattr(owner, parent.key)
-        lost = select(*child.__table__.primary_key.columns, column.label("names")).outerjoin(
-            owner, key == column
-        )
+        lost = select(*child.__table__.primary_key.columns, column.label("names")).outerjoin(owner, key == column)
         lost = lost.where(column.is_not(None), key.is_(None))
         tally.rows += session.execute(select(func.count()).where(column.is_not(None))).scalar_one()
         for row in session.execute(lost.execution_options(yield_per=1000)):

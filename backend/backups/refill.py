@@ -89,9 +89,7 @@ def _derive_again(shas: Sequence[str], now: datetime) -> None:
     for n in range(0, len(shas), LOT):
         with transaction() as session:
             for sha in shas[n : n + LOT]:
-                jobs.enqueue(
-                    session, "photo.derive", f"photo.derive:{sha}", {"sha256": sha, "fault": None}, now
-                )
+                jobs.enqueue(session, "photo.derive", f"photo.derive:{sha}", {"sha256": sha, "fault": None}, now)
 
 
 def _receive_unknown(now: datetime) -> int:

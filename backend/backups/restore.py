@@ -96,9 +96,7 @@ def _refuse_occupied(config: Config, is_forced: bool) -> None:
     if config.is_sqlite:
         place = _file(config)
         if place.exists() and _holds_record(config):
-            raise Problem(
-                "refused", f"{place.name} holds a record already; --force puts the backup in its place"
-            )
+            raise Problem("refused", f"{place.name} holds a record already; --force puts the backup in its place")
         return
     if _holds_record(config):
         raise Problem("refused", "the database holds a record already; --force puts the backup in its place")
@@ -190,6 +188,4 @@ def _warnings(backup: Backup, mirrored: Moment | None, lived: set[str]) -> list[
     if mirrored.epoch != moment.epoch or mirrored.durable <= moment.clock:
         return []
     told = f"phones were told that clocks up to {mirrored.durable} are safe in a backup"
-    return [
-        f"{told}, this one ends at {moment.clock}: restore the newer one, or those ops may be on no phone any more"
-    ]
+    return [f"{told}, this one ends at {moment.clock}: restore the newer one, or those ops may be on no phone any more"]

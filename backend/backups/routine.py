@@ -57,9 +57,7 @@ def note(config: Config, report: dict[str, Any], now: datetime) -> dict[str, Any
         is_ours = is_same_history(session.connection(), moment)
     if not is_ours:
         return {"noted": False, "why_not": "the backup is not of this server's present history"}
-    args = {k: backup[k] for k in ("epoch", "clock", "journal_n", "journal_hash")} | {
-        "sha256": report["sha256"]
-    }
+    args = {k: backup[k] for k in ("epoch", "clock", "journal_n", "journal_hash")} | {"sha256": report["sha256"]}
     submit("backup.note", args, SYSTEM, now, ent=("backup", backup["id"]))
     mirrored = standing.read(config.data)
     standing.keep(config.data, mirrored, now)

@@ -64,9 +64,7 @@ def _take_sqlite(source: Path, target: Path) -> None:
 def _take_postgresql(url: str, target: Path) -> None:
     source = create_engine(url)
     try:
-        with source.connect().execution_options(
-            isolation_level="REPEATABLE READ", postgresql_readonly=True
-        ) as here:
+        with source.connect().execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True) as here:
             step = schema.revision_of(here)
             if step is None or not schema.is_known(step):
                 raise Problem("invalid", f"the database's schema ({step}) is not of this program")

@@ -108,9 +108,7 @@ def empty_all(connection: Connection) -> None:
 def has_rows(connection: Connection) -> bool:
     """Whether a database holds anything of a record (its own epoch alone is nothing)."""
     mine = [
-        table
-        for table in plain_tables(connection)
-        if table.name in ("op_log", "users", "areas", "replicas", "uploads")
+        table for table in plain_tables(connection) if table.name in ("op_log", "users", "areas", "replicas", "uploads")
     ]
     return any(connection.execute(select(text("1")).select_from(table).limit(1)).first() for table in mine)
 

@@ -82,9 +82,7 @@ def _note(report: dict[str, Any]) -> dict[str, Any]:
     default="",
     help="another database, such as postgresql://… (default: that of the data directory)",
 )
-@click.option(
-    "--force", is_flag=True, help="also over a record that is there; SQLite keeps it under another name"
-)
+@click.option("--force", is_flag=True, help="also over a record that is there; SQLite keeps it under another name")
 @as_json
 def restore(path: Path, data: Path | None, database_url: str, force: bool, as_json: bool) -> None:
     """Put a backup back, into a new epoch: every device offers again what came after it."""

@@ -11,16 +11,12 @@ from sync_protocol.client.transport import Offline, Transport
 class BadNetwork(Transport):
     """Loses requests and answers, sends some twice, and cuts uploads in the middle, by a seeded die."""
 
-    def __init__(
-        self, base_url: str, dice: random.Random, rate: float = 0.12, timeout_s: float = 30.0
-    ) -> None:
+    def __init__(self, base_url: str, dice: random.Random, rate: float = 0.12, timeout_s: float = 30.0) -> None:
         super().__init__(base_url, timeout_s)
         self._dice, self._rate, self._address = dice, rate, urlsplit(base_url)
         self.faults = {"lost_request": 0, "lost_answer": 0, "sent_twice": 0, "cut_upload": 0}
 
-    def raw(
-        self, method: str, path: str, body: bytes | None, headers: dict[str, str]
-    ) -> tuple[int, Any, bytes]:
+    def raw(self, method: str, path: str, body: bytes | None, headers: dict[str, str]) -> tuple[int, Any, bytes]:
         """One exchange, perhaps spoiled. Raises Offline."""
         if path.endswith("/enrol") or self._dice.random() > self._rate:
             return super().raw(method, path, body, headers)

@@ -163,9 +163,7 @@ def _teams(sweep: str, homes: Path, url: str, seed: int) -> list[Team]:
         login = f"ins{n + 1:02d}"
         if login not in there:
             setup.add_user(login, f"排查员{n + 1:02d}（示例）", "inspector", "", None, None)
-        made.append(
-            Team(f"{sweep}-{n + 1:02d}", n, districts[n % len(districts)], homes / login, url, seed, PHOTOS)
-        )
+        made.append(Team(f"{sweep}-{n + 1:02d}", n, districts[n % len(districts)], homes / login, url, seed, PHOTOS))
     return made
 
 
@@ -212,9 +210,7 @@ def _each(items: list[Any], step: Any, title: str) -> list[Any]:
 def _supervise(server: Server) -> int:
     """A city supervisor signs in and gives one problem of every district to another department."""
     form = urlencode({"login": "city", "password": setup.DEMO_PASSWORD})
-    status, headers, _ = server.ask(
-        "POST", "/login", form, {"Content-Type": "application/x-www-form-urlencoded"}
-    )
+    status, headers, _ = server.ask("POST", "/login", form, {"Content-Type": "application/x-www-form-urlencoded"})
     cookie = str(headers["Set-Cookie"]).split(";")[0]
     rows = json.loads(server.ask("GET", "/v1/ledgers/lists/problems", None, {"Cookie": cookie})[2])["rows"]
     first: dict[str, Any] = {}
@@ -249,9 +245,7 @@ def _check(config: Config, teams: list[Team]) -> dict[str, Any]:
     shas = {sha for team in teams for sha in team.photos}
     with snapshot() as session:
         logged = _in_chunks(session, select(LoggedOp.op_id, LoggedOp.status), LoggedOp.op_id, ops)
-        effects = Counter(
-            row.op_id for row in _in_chunks(session, select(Inspection.op_id), Inspection.op_id, ops)
-        )
+        effects = Counter(row.op_id for row in _in_chunks(session, select(Inspection.op_id), Inspection.op_id, ops))
         verified = sum(len(photos.verified(session, SYSTEM, chunk)) for chunk in _chunks(sorted(shas)))
         joined = session.execute(select(func.count()).select_from(ProblemReport)).scalar_one()
         city = territory.city_id(session)

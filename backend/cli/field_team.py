@@ -62,15 +62,11 @@ class Team:
         ]
         for site_id in chosen:
             programme = "campus-perimeter" if sites[site_id]["kind"] == "school" else "fire-hazard"
-            task = next(
-                (t["id"] for t in tasks if t["site"] == site_id and t["programme"] == programme), None
-            )
+            task = next((t["id"] for t in tasks if t["site"] == site_id and t["programme"] == programme), None)
             self._checklist(sites[site_id], task, templates[programme], site_id == shared_site)
         self._report(sites[chosen[-1]], templates["campus-perimeter"])
 
-    def _checklist(
-        self, site: dict[str, Any], task: str | None, template: dict[str, Any], is_shared: bool
-    ) -> None:
+    def _checklist(self, site: dict[str, Any], task: str | None, template: dict[str, Any], is_shared: bool) -> None:
         codes = [item["code"] for item in template["items"]]
         dice = random.Random(f"{self.seed}:{site['id']}")
         failed = sorted(dice.sample(codes, 2 if is_shared else dice.choice([0, 0, 1, 1, 2])))

@@ -151,9 +151,7 @@ def user() -> None:
 @click.option("--password", prompt=True, hide_input=True, envvar="HUYUAN_NEW_PASSWORD")
 @as_json
 @with_app
-def user_add(
-    login: str, name: str, role: str, area: str, department: str | None, password: str, as_json: bool
-) -> None:
+def user_add(login: str, name: str, role: str, area: str, department: str | None, password: str, as_json: bool) -> None:
     """Add a person; the password is asked for."""
     show(add_user(login, name, role, area, department, password), as_json)
 
@@ -251,9 +249,7 @@ def field_day(sites: int, kills: int, seed: int, as_json: bool) -> None:
 @main.command("serve")
 @click.option("--host", envvar="HOST", default="127.0.0.1")
 @click.option("--port", envvar="PORT", default=8000)
-@click.option(
-    "--first-start", is_flag=True, help="load the demo city and play the field day where there is none yet"
-)
+@click.option("--first-start", is_flag=True, help="load the demo city and play the field day where there is none yet")
 def serve(host: str, port: int, first_start: bool) -> None:
     """Migrate and serve."""
     from gunicorn.app.wsgiapp import run as run_gunicorn  # noqa: PLC0415 - only this command serves

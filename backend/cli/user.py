@@ -55,9 +55,7 @@ def user() -> None:
 @click.option("--password", prompt=True, hide_input=True, envvar="HUYUAN_NEW_PASSWORD")
 @as_json
 @with_app
-def user_add(
-    login: str, name: str, role: str, area: str, department: str | None, password: str, as_json: bool
-) -> None:
+def user_add(login: str, name: str, role: str, area: str, department: str | None, password: str, as_json: bool) -> None:
     """Add a person; the password is asked for."""
     show(add_user(login, name, role, area, department, password), as_json)
 

@@ -17,9 +17,7 @@ MARKS = {
 
 def draw(areas: Iterable[Any], dots: Iterable[Any]) -> dict[str, Any]:
     """Paths, labels and marks in a box of WIDTH units; empty where no district is known."""
-    shapes = [
-        (a, [ring for polygon in _polygons(a.geometry) for ring in polygon]) for a in areas if a.geometry
-    ]
+    shapes = [(a, [ring for polygon in _polygons(a.geometry) for ring in polygon]) for a in areas if a.geometry]
     points = [p for _, rings in shapes for ring in rings for p in ring]
     if not points:
         return {"width": WIDTH, "height": 0, "areas": [], "marks": []}
@@ -33,13 +31,9 @@ def draw(areas: Iterable[Any], dots: Iterable[Any]) -> dict[str, Any]:
 
     drawn = []
     for area, rings in shapes:
-        path = "".join(
-            "M" + "L".join(f"{x} {y}" for x, y in (place(*p[:2]) for p in ring)) + "Z" for ring in rings
-        )
+        path = "".join("M" + "L".join(f"{x} {y}" for x, y in (place(*p[:2]) for p in ring)) + "Z" for ring in rings)
         edge = [place(*p[:2]) for p in max(rings, key=len)]
-        drawn.append(
-            {"id": area.id, "name": area.name_zh, "name_en": area.name_en, "path": path, "edge": edge}
-        )
+        drawn.append({"id": area.id, "name": area.name_zh, "name_en": area.name_en, "path": path, "edge": edge})
     marks = [
         (*place(d.lon, d.lat), *MARKS.get(d.state, ("open", "circle")))
         for d in dots
@@ -55,25 +49,15 @@ def _label_place(edge: list[tuple[float, float]], marks: list[tuple[float, float
     left, right = min(p[0] for p in edge), max(p[0] for p in edge)
     top, bottom = min(p[1] for p in edge), max(p[1] for p in edge)
     middle = ((left + right) / 2, (top + bottom) / 2)
-    grid = [
-        (left + (right - left) * i / 20, top + (bottom - top) * j / 20)
-        for i in range(1, 20)
-        for j in range(1, 20)
-    ]
+    grid = [(left + (right - left) * i / 20, top + (bottom - top) * j / 20) for i in range(1, 20) for j in range(1, 20)]
     inside = [
         (x, y)
         for x, y in grid
-        if all(
-            _holds(edge, x + dx, y + dy)
-            for dx in (-LABEL_HALF_WIDTH, 0.0, LABEL_HALF_WIDTH)
-            for dy in (-24.0, 4.0)
-        )
+        if all(_holds(edge, x + dx, y + dy) for dx in (-LABEL_HALF_WIDTH, 0.0, LABEL_HALF_WIDTH) for dy in (-24.0, 4.0))
     ]
 
     def cost(at: tuple[float, float]) -> tuple[int, float]:
-        covered = sum(
-            abs(x - at[0]) < LABEL_HALF_WIDTH + 5 and at[1] - LABEL_HEIGHT < y < at[1] + 10 for x, y in marks
-        )
+        covered = sum(abs(x - at[0]) < LABEL_HALF_WIDTH + 5 and at[1] - LABEL_HEIGHT < y < at[1] + 10 for x, y in marks)
         return covered, math.dist(at, middle)
 
     x, y = min(inside, key=cost, default=middle)

@@ -99,8 +99,8 @@ def _facts(session: Any, actor: Any) -> dict[str, Any]:
     done, sites = inspections.count(session, actor)
     areas = territory.areas(session, actor, "district")
     waiting = problems.waiting_conflicts(session, actor) if may(actor.role, "conflict.resolve") else None
-    return {"conflicts": waiting, "roll": roll, "is_loaded": is_loaded, "map": draw(areas, problems.dots(session, actor)), "sites": territory.counts(session, actor), "inspections": done,
-            "inspected": sites, "progress": sweeps.progress(session, actor), "photos": photos.counts(session, actor)}  # fmt: skip
+    return {"conflicts": waiting, "roll": roll, "is_loaded": is_loaded, "map": draw(areas, problems.dots(session, actor)),
+            "sites": territory.counts(session, actor), "inspections": done, "inspected": sites, "progress": sweeps.progress(session, actor), "photos": photos.counts(session, actor)}  # fmt: skip
 
 
 @console_bp.get("/ledger.csv")
@@ -110,9 +110,7 @@ def ledger_csv() -> Response:
     with snapshot() as session:
         node = asked.get("node") or ledgers.home(session, actor)
         text = "".join(csv_text(session, actor, node, today()))
-    return Response(
-        text, mimetype="text/csv", headers={"Content-Disposition": "attachment; filename=ledger.csv"}
-    )
+    return Response(text, mimetype="text/csv", headers={"Content-Disposition": "attachment; filename=ledger.csv"})
 
 
 def _same_origin() -> None:

@@ -29,9 +29,7 @@ def attach(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     about = {"ent_type": op.ent_type, "ent_id": op.ent_id, "item": op.args["item"], "op_id": op.id}
     refer(session, [{"sha256": sha, **about, "area_path": path} for sha in op.args["photos"]])
     missing = photos.missing(session, SYSTEM, op.ent_type, op.ent_id)
-    changed = Event(
-        "evidence.changed", {"ent_type": op.ent_type, "ent_id": op.ent_id, "missing": missing}
-    )
+    changed = Event("evidence.changed", {"ent_type": op.ent_type, "ent_id": op.ent_id, "missing": missing})
     attached = Event("photo.attached", {**about, "photos": op.args["photos"], "base": op.base})
     return Effect(events=[changed, attached], summary={"photos": len(op.args["photos"]), "area_path": path})
 

@@ -30,8 +30,7 @@ def document(session: Session, actor: Actor, node: str, today: date) -> dict[str
     """The whole ledger of a node as one JSON document."""
     made = {"rollup": queries.rollup(session, actor, node, today)}
     made |= {
-        f"by_{axis}": queries.rollup(session, actor, node, today, axis)
-        for axis in ("department", "category", "grade")
+        f"by_{axis}": queries.rollup(session, actor, node, today, axis) for axis in ("department", "category", "grade")
     }
     return made | {kind: list(queries.lists(session, actor, kind, node)) for kind in LISTS}
 
@@ -57,7 +56,6 @@ def write(session: Session, actor: Actor, node: str, today: date, form: str, tar
         rollup = queries.rollup(session, actor, node, today)
         sheets: list[tuple[str, Any, Any]] = [("区域汇总", rules.AREA_COLUMNS, area_rows(rollup))]
         sheets += [
-            (title, columns, queries.lists(session, actor, kind, node))
-            for kind, (title, columns) in LISTS.items()
+            (title, columns, queries.lists(session, actor, kind, node)) for kind, (title, columns) in LISTS.items()
         ]
         tables.xlsx(target, sheets)

@@ -38,6 +38,4 @@ def note_backup(session: Session, op: OpLike, actor: Actor, now: datetime) -> Ef
     if op.args["clock"] <= server.durable_clock:
         return Effect(status="noop")
     session.execute(update(ServerMeta).values(durable_clock=op.args["clock"]))
-    return Effect(
-        summary={"durable_clock": op.args["clock"], "backup": op.ent_id, "sha256": op.args["sha256"]}
-    )
+    return Effect(summary={"durable_clock": op.args["clock"], "backup": op.ent_id, "sha256": op.args["sha256"]})

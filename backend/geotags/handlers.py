@@ -67,9 +67,7 @@ def _offer(exif: Mapping[str, Any] | None) -> rules.Position | str:
     return rules.read({**given, **more}, "exif")
 
 
-def tag_of(
-    session: Session, finding_id: str, site_id: str | None, offer: rules.Position | str
-) -> dict[str, Any]:
+def tag_of(session: Session, finding_id: str, site_id: str | None, offer: rules.Position | str) -> dict[str, Any]:
     """The geotag row for one finding. A known site's recorded district is authoritative; the fix only checks it."""
     site = territory.site_point(session, site_id) if site_id else None
     position, reasons = rules.choose(offer)
@@ -86,9 +84,7 @@ def tag_of(
     if tag["lon"] is None:
         return _unplaced(session, tag, str(offer))
     found = geo_index.locate_point(session, tag["lon"], tag["lat"], tag["accuracy_m"] or 0.0)
-    tag.update(
-        {k: found[k] for k in ("is_near_boundary", "candidates", "nearest_school_id", "nearest_school_m")}
-    )
+    tag.update({k: found[k] for k in ("is_near_boundary", "candidates", "nearest_school_id", "nearest_school_m")})
     reasons.extend(found["reasons"])
     if site:
         return _by_site(tag, site, found, position)

@@ -13,7 +13,5 @@ def of_finding(session: Session, actor: Actor, finding_id: str) -> Geotag | None
 
 def unplaced(session: Session, actor: Actor, finding_ids: list[str]) -> list[Geotag]:
     """Those of these findings that have no place yet."""
-    statement = visible(Geotag, actor).where(
-        Geotag.finding_id.in_(finding_ids), Geotag.unplaced_reason.is_not(None)
-    )
+    statement = visible(Geotag, actor).where(Geotag.finding_id.in_(finding_ids), Geotag.unplaced_reason.is_not(None))
     return list(session.scalars(statement))

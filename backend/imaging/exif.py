@@ -61,9 +61,7 @@ def read_exif(path: Path) -> Exif:
         with no_remarks(), open_photo(path) as image:
             raw = image.getexif()
             inner, gps, outer = dict(raw.get_ifd(0x8769)), dict(raw.get_ifd(0x8825)), dict(raw)
-    except (
-        Exception
-    ):  # a parser of hostile bytes may fail in any way; the photo stays, its EXIF does not count
+    except Exception:  # a parser of hostile bytes may fail in any way; the photo stays, its EXIF does not count
         return Exif(flags=("unreadable",))
     place, time = _place(gps, flags), _time({**outer, **inner}, flags)
     taken_at, gps_at = time["taken_at"], _gps_time(gps)

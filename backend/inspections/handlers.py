@@ -29,13 +29,12 @@ def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     args = op.args
     _check_id(op)
     codes = _codes(session, args["programme"], args["template_version"], actor)
-    unknown = rules.unknown_codes(codes, args["answers"], args["remarks"], args["values"], args["photos"], args["on_the_spot"])
+    unknown = rules.unknown_codes(
+        codes, args["answers"], args["remarks"], args["values"], args["photos"], args["on_the_spot"]
+    )
     if unknown:
         raise Invalid(
-            errors=[
-                {"pointer": f"/answers/{c}", "code": "unknown_item", "detail": "no such item"}
-                for c in unknown
-            ]
+            errors=[{"pointer": f"/answers/{c}", "code": "unknown_item", "detail": "no such item"} for c in unknown]
         )
     site = territory.site_path(session, args["site_id"])
     if site is None:
@@ -93,9 +92,7 @@ def note_evidence(session: Session, data: Mapping[str, Any], actor: Actor, now: 
 def _check_id(op: OpLike) -> None:
     """Whatever is made of it (findings, problems, rows of the feed) carries this id in its own."""
     if not 1 <= len(op.ent_id) <= MAX_ID:
-        raise Invalid(
-            errors=[{"pointer": "/ent/id", "code": "invalid", "detail": f"1 to {MAX_ID} characters"}]
-        )
+        raise Invalid(errors=[{"pointer": "/ent/id", "code": "invalid", "detail": f"1 to {MAX_ID} characters"}])
 
 
 def _codes(session: Session, programme: str, version: int, actor: Actor) -> frozenset[str]:
@@ -105,9 +102,7 @@ def _codes(session: Session, programme: str, version: int, actor: Actor) -> froz
     return frozenset(item.code for item in pack.items) if not hasattr(pack, "codes") else pack.codes
 
 
-def _row(
-    op: OpLike, actor: Actor, now: datetime, area_path: str, failed: int, missing: int
-) -> dict[str, Any]:
+def _row(op: OpLike, actor: Actor, now: datetime, area_path: str, failed: int, missing: int) -> dict[str, Any]:
     args = op.args
     same = ("task_id", "site_id", "programme", "template_version", "team_id", "started_at", "ended_at", "fix",
             "answers", "remarks", "values")  # fmt: skip

@@ -21,8 +21,6 @@ def by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Insp
 
 def count(session: Session, actor: Actor) -> tuple[int, int]:
     """(inspections, distinct sites inspected) within the actor's territory."""
-    statement = visible(Inspection, actor).with_only_columns(
-        func.count(), func.count(Inspection.site_id.distinct())
-    )
+    statement = visible(Inspection, actor).with_only_columns(func.count(), func.count(Inspection.site_id.distinct()))
     inspections, sites = session.execute(statement).one()
     return inspections, sites

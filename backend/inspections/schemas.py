@@ -16,12 +16,8 @@ class Answers(fields.Field[dict[str, str]]):
     def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> dict[str, str]:
         if not isinstance(value, dict):
             raise ValidationError("must be an object of item code to answer")
-        if not ANSWERS.issuperset(
-            value.values() if all(isinstance(v, str) for v in value.values()) else [None]
-        ):
-            bad = [
-                code for code, answer in value.items() if not isinstance(answer, str) or answer not in ANSWERS
-            ]
+        if not ANSWERS.issuperset(value.values() if all(isinstance(v, str) for v in value.values()) else [None]):
+            bad = [code for code, answer in value.items() if not isinstance(answer, str) or answer not in ANSWERS]
             raise ValidationError({code: ["must be pass, fail, na or unchecked"] for code in bad})
         return value
 
@@ -139,11 +135,7 @@ def _one_pass(field: Any, value: Any) -> Any:
 def _fix(field: Any, value: Any) -> Any:
     if value is None:
         return None
-    if (
-        type(value) is not dict
-        or value.keys() != {"lon", "lat", "accuracy_m", "crs"}
-        or value["crs"] not in _CRS
-    ):
+    if type(value) is not dict or value.keys() != {"lon", "lat", "accuracy_m", "crs"} or value["crs"] not in _CRS:
         return _one_pass(field, value)
     lon, lat, accuracy_m = value["lon"], value["lat"], value["accuracy_m"]
     for number in (lon, lat, accuracy_m):

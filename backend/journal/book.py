@@ -38,9 +38,7 @@ def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime
         n += 1
         body = _body(n, {**entry, "at": to_ms(now)})
         row = {k: entry[k] for k in ("actor_id", "verb", "op_id", "area_path")}
-        rows.append(
-            {**row, "n": n, "at": now, "body": body, "prev": last, "hash": (last := chain(last, body))}
-        )
+        rows.append({**row, "n": n, "at": now, "body": body, "prev": last, "hash": (last := chain(last, body))})
     if rows:
         insert_many(session.connection(), _JOURNAL, rows)
         session.execute(update(JournalHead).where(JournalHead.id == 1).values(n=n, hash=last))

@@ -14,9 +14,7 @@ class JournalEntry(Scoped, Base):
 
     __tablename__ = "journal"
     __scope__ = Scope(area="area_path")
-    n: Mapped[int] = mapped_column(
-        BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False
-    )
+    n: Mapped[int] = mapped_column(BigInteger().with_variant(Integer, "sqlite"), primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     actor_id: Mapped[str] = mapped_column(Key)
     verb: Mapped[str] = mapped_column(String(40))

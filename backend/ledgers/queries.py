@@ -68,18 +68,14 @@ def rollup(session: Session, actor: Actor, node_id: str, today: date, by: str = 
             "unplaced": _unplaced(session, actor) if level == "city" else {"count": 0, "reasons": {}}}  # fmt: skip
 
 
-def _grouped(
-    session: Session, actor: Actor, path: str, column: Any, today: date
-) -> dict[str | None, dict[str, Any]]:
+def _grouped(session: Session, actor: Actor, path: str, column: Any, today: date) -> dict[str | None, dict[str, Any]]:
     is_open = func.sum(case((Problem.is_open, 1), else_=0))
     is_late = func.sum(case((Problem.is_open & (Problem.due_on < today), 1), else_=0))
     where: list[ColumnElement[bool]] = [Problem.district_id.is_not(None), counted()]
     if "/" in path:
         where.append(under(Problem.area_path, path))
     statement = (
-        visible(Problem, actor)
-        .with_only_columns(column, Problem.grade, func.count(), is_open, is_late)
-        .where(*where)
+        visible(Problem, actor).with_only_columns(column, Problem.grade, func.count(), is_open, is_late).where(*where)
     )
     rows: dict[str | None, dict[str, Any]] = {}
     for key, grade, found, opened, late in session.execute(statement.group_by(column, Problem.grade)):
@@ -109,8 +105,7 @@ def _unplaced(session: Session, actor: Actor) -> dict[str, Any]:
         .where(Problem.district_id.is_(None), counted())
     )
     reasons = {
-        reason or "unknown": number
-        for reason, number in session.execute(statement.group_by(Problem.unplaced_reason))
+        reason or "unknown": number for reason, number in session.execute(statement.group_by(Problem.unplaced_reason))
     }
     return {"count": sum(reasons.values()), "reasons": dict(sorted(reasons.items()))}
 
@@ -131,9 +126,7 @@ def lists(session: Session, actor: Actor, kind: str, node_id: str) -> Iterator[d
         if last:
             step = step.where(_after(last))
         rows = session.scalars(step).all()
-        chains = (
-            responsibility.chains_of(session, actor, [p.id for p in rows]) if kind == "responsibility" else {}
-        )
+        chains = responsibility.chains_of(session, actor, [p.id for p in rows]) if kind == "responsibility" else {}
         yield from (_ROWS[kind](p, facts, chains.get(p.id, [])) for p in rows)
         if len(rows) < PAGE:
             return
@@ -151,9 +144,7 @@ class _Facts:
     def __init__(self, session: Session, actor: Actor) -> None:
         self.areas = {a.id: a.name_zh for a in territory.areas(session, actor)}
         self.departments = {d.id: d.name_zh for d in territory.departments(session, actor)}
-        self.sites = {
-            s.id: s.name for s in territory.sites_of_kinds(session, actor, ("school", "hazard_site"))
-        }
+        self.sites = {s.id: s.name for s in territory.sites_of_kinds(session, actor, ("school", "hazard_site"))}
 
 
 def _common(p: Problem, facts: _Facts) -> dict[str, Any]:
@@ -212,8 +203,7 @@ def reconcile(session: Session, actor: Actor, today: date) -> dict[str, Any]:
     sums["recount"] = _recount(session, actor, _path(session, actor, node), today)
     total = _three(whole["total"])
     checks = [
-        {"axis": axis, "sum": _three(made), "total": total, "ok": _three(made) == total}
-        for axis, made in sums.items()
+        {"axis": axis, "sum": _three(made), "total": total, "ok": _three(made) == total} for axis, made in sums.items()
     ]
     return {
         "node": node,

@@ -48,7 +48,9 @@ def prepare(session: Session, ops: Sequence[Op]) -> None:
             read(session, alike)
 
 
-def apply(session: Session, ops: Sequence[Op], actor: Actor, now: datetime, known: Known | None = None) -> list[Outcome]:
+def apply(
+    session: Session, ops: Sequence[Op], actor: Actor, now: datetime, known: Known | None = None
+) -> list[Outcome]:
     """Take `ops` (one, or those of one txn: all or none, P32) into custody and carry them out, exactly once.
 
     Never raises for an op's own faults: it is parked. Call inside `rows.run`; each outcome's `clock` is filled when
@@ -106,7 +108,9 @@ def _take(session: Session, ops: Sequence[Op], actor: Actor, now: datetime, know
     outcomes = []
     for op, effects in zip(ops, results, strict=True):
         first = effects[0]
-        outcome = Outcome(op.id, first.status, None, None, first.flags + flags, 0, first.ver, False, op.seq, first.result)
+        outcome = Outcome(
+            op.id, first.status, None, None, first.flags + flags, 0, first.ver, False, op.seq, first.result
+        )
         custody.remember(session, (op, outcome, effects, actor), now)
         outcomes.append(outcome)
     return outcomes
@@ -205,7 +209,9 @@ def _park(session: Session, ops: Sequence[Op], actor: Actor, now: datetime, fail
     told = failed.outcome
     outcomes = []
     for op in ops:
-        outcome = told if op is failed.op else Outcome(op.id, told.status, "txn_failed", f"with {failed.op.id}", seq=op.seq)
+        outcome = (
+            told if op is failed.op else Outcome(op.id, told.status, "txn_failed", f"with {failed.op.id}", seq=op.seq)
+        )
         custody.remember(session, (op, outcome, [], actor), now)
         if told.status == "blocked":
             custody.wait(session, op, told.waits_for)

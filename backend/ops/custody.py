@@ -26,7 +26,9 @@ from backend.territory import queries as territory
 
 Entry = tuple[Op, Outcome, Sequence[Effect], Actor]
 Known = Mapping[str, tuple[str, Outcome]]
-MET = frozenset({"applied", "noop", "proposed", "superseded", "redirected"})  # an op that waits for such a one waits no more
+MET = frozenset(
+    {"applied", "noop", "proposed", "superseded", "redirected"}
+)  # an op that waits for such a one waits no more
 _OP_LOG: Table = LoggedOp.__table__  # type: ignore[assignment]
 
 
@@ -78,9 +80,7 @@ def remember(session: Session, entry: Entry, now: datetime) -> None:
 def incident(session: Session, op: Op, now: datetime) -> Outcome:
     """P10: an op id that was used for another content: kept beside the log, never applied."""
     session.execute(
-        insert(OpIncident).values(
-            op_id=op.id, fp=op.fp, replica=op.replica, seq=op.seq, body=op.body, received_at=now
-        )
+        insert(OpIncident).values(op_id=op.id, fp=op.fp, replica=op.replica, seq=op.seq, body=op.body, received_at=now)
     )
     return Outcome(op.id, "incident", "op_id_reused", "this op id was used for another content", seq=op.seq)
 

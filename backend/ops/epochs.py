@@ -17,9 +17,7 @@ from backend.ops.op import desk_op
 log = structlog.get_logger(__name__)
 
 
-def begin(
-    reason: str, detail: Mapping[str, Any], now: datetime, is_still_so: Callable[[Session], bool]
-) -> str | None:
+def begin(reason: str, detail: Mapping[str, Any], now: datetime, is_still_so: Callable[[Session], bool]) -> str | None:
     """A new epoch if `is_still_so` inside the transaction; its name, or None where somebody was faster.
 
     Two server processes that notice the same thing at once begin one epoch: the second looks when the first

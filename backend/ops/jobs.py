@@ -105,9 +105,7 @@ def standing(now: datetime) -> dict[str, int]:
 
 def _failed(job: Job, fault: Exception, now: datetime) -> None:
     wait_s = BACKOFF_S ** min(job.attempts, 8) * random.uniform(0.5, 1.5)
-    if (
-        problem_of(fault) is not None
-    ):  # a full disk or a database that is away is no fault of the job: it may last
+    if problem_of(fault) is not None:  # a full disk or a database that is away is no fault of the job: it may last
         wait_s, job.attempts = TROUBLE_S, job.attempts - 1
     values = {
         "attempts": job.attempts,

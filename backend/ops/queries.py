@@ -42,7 +42,9 @@ def held_counts(session: Session, actor: Actor) -> list[Mapping[str, Any]]:
     """{status, reason, count, oldest_at} of what waits for a decision."""
     columns = (LoggedOp.status, LoggedOp.reason, func.count(), func.min(LoggedOp.received_at))
     statement = visible(LoggedOp, actor).with_only_columns(*columns).where(LoggedOp.status.in_(HELD))
-    rows = session.execute(statement.group_by(LoggedOp.status, LoggedOp.reason).order_by(LoggedOp.status, LoggedOp.reason))
+    rows = session.execute(
+        statement.group_by(LoggedOp.status, LoggedOp.reason).order_by(LoggedOp.status, LoggedOp.reason)
+    )
     return [{"status": s, "reason": r, "count": n, "oldest_at": at} for s, r, n, at in rows]
 
 
@@ -52,14 +54,23 @@ def held_ids(session: Session, reasons: Sequence[str], actor_id: str | None = No
     if actor_id:
         where.append(LoggedOp.actor_id == actor_id)
     order = (LoggedOp.clock, LoggedOp.seq, LoggedOp.op_id)
-    return list(session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id).where(*where).order_by(*order)))
+    return list(
+        session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id).where(*where).order_by(*order))
+    )
 
 
 def held_about(session: Session, ent: tuple[str, str], reasons: Sequence[str]) -> list[str]:
     """The same, of one entity."""
-    where = (LoggedOp.status.in_(HELD), LoggedOp.reason.in_(reasons), LoggedOp.ent_type == ent[0], LoggedOp.ent_id == ent[1])
+    where = (
+        LoggedOp.status.in_(HELD),
+        LoggedOp.reason.in_(reasons),
+        LoggedOp.ent_type == ent[0],
+        LoggedOp.ent_id == ent[1],
+    )
     order = (LoggedOp.clock, LoggedOp.seq, LoggedOp.op_id)
-    return list(session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id).where(*where).order_by(*order)))
+    return list(
+        session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id).where(*where).order_by(*order))
+    )
 
 
 def blocked_since(session: Session, before: datetime) -> list[str]:

@@ -54,8 +54,13 @@ VERBS: Mapping[str, Verb] = {
     "team.change": Verb(sweep_schemas.ChangeTeam(), "team.form", sweeps.change_team),
     "task.move": Verb(sweep_schemas.MoveTasks(), "team.form", sweeps.move_tasks),
     "task.excuse": Verb(sweep_schemas.ExcuseTask(), "task.excuse", sweeps.excuse),
-    "inspection.submit": Verb(inspection_schemas.Submit(), "inspection.submit", inspections.submit, v=2,
-                              prepare=(sweeps.prepare, photos.prepare, problems.prepare, responsibility.prepare)),  # fmt: skip
+    "inspection.submit": Verb(
+        inspection_schemas.Submit(),
+        "inspection.submit",
+        inspections.submit,
+        v=2,
+        prepare=(sweeps.prepare, photos.prepare, problems.prepare, responsibility.prepare),
+    ),  # fmt: skip
     "problem.report": Verb(inspection_schemas.Report(), "problem.report", inspections.report),
     "problem.act": Verb(problem_schemas.Act(), "problem.act", steps.act),
     "problem.merge": Verb(problem_schemas.Merge(), "problem.act", steps.merge),

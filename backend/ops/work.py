@@ -7,7 +7,10 @@ from backend.ops import unpark
 from backend.photos import pipeline
 
 # seconds between two runs → what is then looked at; each may run twice without harm
-PERIODIC: tuple[tuple[float, Callable[[datetime], object]], ...] = ((3600.0, unpark.give_up), (86400.0, unpark.look_again))
+PERIODIC: tuple[tuple[float, Callable[[datetime], object]], ...] = (
+    (3600.0, unpark.give_up),
+    (86400.0, unpark.look_again),
+)
 JOBS: Mapping[str, Callable[..., None]] = {
     "photo.derive": pipeline.derive,
     "ops.after_release": unpark.after_release,

@@ -18,9 +18,7 @@ HERE = (
 def verified(session: Session, actor: Actor, shas: Sequence[str]) -> set[str]:
     """Those of these photos whose bytes are here."""
     statement = (
-        visible(Photo, actor)
-        .with_only_columns(Photo.sha256)
-        .where(Photo.sha256.in_(shas), Photo.state.in_(HERE))
+        visible(Photo, actor).with_only_columns(Photo.sha256).where(Photo.sha256.in_(shas), Photo.state.in_(HERE))
     )
     return set(session.scalars(statement))
 
@@ -53,10 +51,7 @@ def get(session: Session, sha256: str) -> Photo | None:
 
 def may_see(session: Session, actor: Actor, sha256: str) -> bool:
     """Whether something the actor sees refers to this photo."""
-    return (
-        session.scalars(visible(PhotoRef, actor).where(PhotoRef.sha256 == sha256).limit(1)).first()
-        is not None
-    )
+    return session.scalars(visible(PhotoRef, actor).where(PhotoRef.sha256 == sha256).limit(1)).first() is not None
 
 
 def refs_of(session: Session, actor: Actor, sha256: str) -> list[tuple[str, str, str]]:
@@ -80,9 +75,7 @@ def missing(session: Session, actor: Actor, ent_type: str, ent_id: str) -> int:
     return len(_missing(session, actor, [(ent_type, ent_id, None)]))
 
 
-def missing_of_findings(
-    session: Session, actor: Actor, finding_ids: Sequence[str], problem_id: str
-) -> set[str]:
+def missing_of_findings(session: Session, actor: Actor, finding_ids: Sequence[str], problem_id: str) -> set[str]:
     """The photos of a problem (its findings' and its own) that are not here yet."""
     wanted: list[tuple[str, str, str | None]] = [("problem", problem_id, None)]
     for finding in finding_ids:
@@ -94,11 +87,7 @@ def missing_of_findings(
 def _missing(session: Session, actor: Actor, wanted: Sequence[tuple[str, str, str | None]]) -> set[str]:
     refs = session.scalars(visible(PhotoRef, actor).where(PhotoRef.ent_id.in_([ent for _, ent, _ in wanted])))
     keys = {(kind, ent, item) for kind, ent, item in wanted}
-    shas = {
-        r.sha256
-        for r in refs
-        if (r.ent_type, r.ent_id, None) in keys or (r.ent_type, r.ent_id, r.item) in keys
-    }
+    shas = {r.sha256 for r in refs if (r.ent_type, r.ent_id, None) in keys or (r.ent_type, r.ent_id, r.item) in keys}
     return shas - verified(session, actor, list(shas))
 
 

@@ -148,8 +148,7 @@ def pack_from_body(body: Mapping[str, Any]) -> Pack:
         site_kinds=tuple(body["site_kinds"]),
         items=items,
         deadline_classes={
-            key: DeadlineClass(key, row["working_days"], row["basis"])
-            for key, row in body["deadline_classes"].items()
+            key: DeadlineClass(key, row["working_days"], row["basis"]) for key, row in body["deadline_classes"].items()
         },
         duty_rules=tuple(_duty(row) for row in body["duty_rules"]),
         body=body,

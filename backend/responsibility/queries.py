@@ -13,18 +13,14 @@ _ORDER = {"city": 0, "department": 1, "district": 2, "township": 3, "unit": 4}
 
 def chain_of(session: Session, actor: Actor, problem_id: str) -> list[Responsibility]:
     """The chain of one problem from city to unit, lead department first."""
-    rows = session.scalars(
-        visible(Responsibility, actor).where(Responsibility.problem_id == problem_id)
-    ).all()
+    rows = session.scalars(visible(Responsibility, actor).where(Responsibility.problem_id == problem_id)).all()
     return sorted(rows, key=lambda r: (_ORDER[r.layer], not r.is_lead, r.department_id))
 
 
 def chains_of(session: Session, actor: Actor, problem_ids: Sequence[str]) -> dict[str, list[Responsibility]]:
     """Chains of many problems in one read."""
     found: dict[str, list[Responsibility]] = {}
-    for row in session.scalars(
-        visible(Responsibility, actor).where(Responsibility.problem_id.in_(problem_ids))
-    ):
+    for row in session.scalars(visible(Responsibility, actor).where(Responsibility.problem_id.in_(problem_ids))):
         found.setdefault(row.problem_id, []).append(row)
     return found
 

@@ -23,9 +23,7 @@ class Duty:
     rule_version: int
 
 
-def resolve(
-    item: Any, programme: str, version: int, rules: Sequence[Any], facts: Mapping[str, Any], on: date
-) -> Duty:
+def resolve(item: Any, programme: str, version: int, rules: Sequence[Any], facts: Mapping[str, Any], on: date) -> Duty:
     """The most specific dated override that fits `facts`, else the item's own lead and supporting departments."""
     fitting = [rule for rule in rules if _holds(rule, on) and _fits(rule.match, facts)]
     if fitting:

@@ -144,9 +144,7 @@ def complete_task(session: Session, data: Mapping[str, Any], actor: Actor, now: 
     return Effect(changes=[Changed("task", task_id, done["ver"], (f"team:{task['team_id']}",))])
 
 
-def _tasks(
-    session: Session, actor: Actor, op: OpLike, programme: str, kinds: tuple[str, ...]
-) -> list[dict[str, Any]]:
+def _tasks(session: Session, actor: Actor, op: OpLike, programme: str, kinds: tuple[str, ...]) -> list[dict[str, Any]]:
     sites = territory.sites_of_kinds(session, SYSTEM, kinds)
     given = rules.share(sites, op.args["teams"])
     return [

@@ -25,9 +25,7 @@ def sweeps(session: Session, actor: Actor) -> Sequence[Sweep]:
 
 def teams_of(session: Session, actor: Actor, user_id: str) -> list[Team]:
     """Teams a person is a member of."""
-    return [
-        team for team in session.scalars(visible(Team, actor).order_by(Team.id)) if user_id in team.members
-    ]
+    return [team for team in session.scalars(visible(Team, actor).order_by(Team.id)) if user_id in team.members]
 
 
 def with_teams(session: Session, user: User, device_id: str | None = None) -> Actor:

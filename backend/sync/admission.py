@@ -22,7 +22,12 @@ from backend.queueing import Queue
 from backend.sync import rescue
 
 # endpoint → lane; what is not named is small and is bounded by the threads alone
-LANE_OF: Mapping[str, str] = {"sync.push": "push", "sync.pull": "pull", "uploads.patch": "blobs", "rescue.patch": "blobs"}
+LANE_OF: Mapping[str, str] = {
+    "sync.push": "push",
+    "sync.pull": "pull",
+    "uploads.patch": "blobs",
+    "rescue.patch": "blobs",
+}
 BODY_S: Mapping[str, float] = {"push": 120, "urgent": 120, "pull": 60, "blobs": 300}  # for the whole body to arrive
 WORK_WAIT_S = 20.0
 AWAY_S = (5, 60)

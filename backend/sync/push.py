@@ -84,9 +84,7 @@ def _check_limits(ops: Sequence[Framed], config: Config) -> None:
             extra={"limits": limits},
         )
     if any(len(op.body.encode()) > config.max_op_bytes for op in ops):
-        raise Problem(
-            "too_large", f"an op is larger than {config.max_op_bytes} bytes", extra={"limits": limits}
-        )
+        raise Problem("too_large", f"an op is larger than {config.max_op_bytes} bytes", extra={"limits": limits})
 
 
 def _chunks(ops: Sequence[Framed]) -> list[list[Framed]]:
@@ -123,7 +121,8 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
 
 
 def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple[Any, Head]:
-    """This server's history and where the replica stands in it (plain: an op that fails makes the session forget objects). Raises Problem epoch_changed, replica_forked, replica_revoked."""
+    """This server's history and where the replica stands in it (plain: an op that fails makes the session forget objects).
+    Raises Problem epoch_changed, replica_forked, replica_revoked."""
     server = meta(session, actor)
     if epoch != server.epoch:
         raise Problem("epoch_changed", extra={"epoch": server.epoch})
@@ -146,9 +145,7 @@ def _count(outbox_len: Any) -> int:
     return outbox_len if is_count else 0
 
 
-def _apply_chunk(
-    session: Session, chunk: Sequence[Framed], head: Head, actor: Actor, now: datetime
-) -> list[Outcome]:
+def _apply_chunk(session: Session, chunk: Sequence[Framed], head: Head, actor: Actor, now: datetime) -> list[Outcome]:
     known = known_outcomes(session, [op.id for op in chunk])
     begin = {"next_seq": head.next_seq, "head": head.head}
     ops = [framed_op(framed, actor.id, actor.id, head.replica, now) for framed in chunk]
@@ -195,9 +192,7 @@ def _result(op: Framed, outcome: Outcome, is_dup: bool) -> dict[str, Any]:
     return result | {k: v for k, v in optional.items() if v is not None}
 
 
-def register(
-    session: Session, actor: Actor, install_id: str, nonce: str, replica_id: str, now: datetime
-) -> Replica:
+def register(session: Session, actor: Actor, install_id: str, nonce: str, replica_id: str, now: datetime) -> Replica:
     """A new replica of this person's device; the same install and nonce give the same replica."""
     lock(session, [f"replica:{actor.id}:{install_id}:{nonce}"])  # a registration that is doubled on its way is one
     known = queries.replica_of_install(session, actor, install_id, nonce)

@@ -24,7 +24,9 @@ def replica_of_install(session: Session, actor: Actor, install_id: str, nonce: s
 
 def rescues_of(session: Session, device_id: str) -> Sequence[Rescue]:
     """The dumps of one device, oldest first."""
-    return session.scalars(visible(Rescue, SYSTEM).where(Rescue.device_id == device_id).order_by(Rescue.created_at)).all()
+    return session.scalars(
+        visible(Rescue, SYSTEM).where(Rescue.device_id == device_id).order_by(Rescue.created_at)
+    ).all()
 
 
 def rescues(session: Session, actor: Actor) -> Sequence[Rescue]:

@@ -60,9 +60,7 @@ def create() -> Response:
 @uploads_bp.route("/blobs/<upload_id>", methods=["HEAD"])
 def head(upload_id: str) -> Response:
     found = receiving.own(upload_id, device_actor())
-    return Response(
-        status=200, headers={**TUS, "Upload-Offset": str(found.offset), "Upload-Length": str(found.size)}
-    )
+    return Response(status=200, headers={**TUS, "Upload-Offset": str(found.offset), "Upload-Length": str(found.size)})
 
 
 @uploads_bp.patch("/blobs/<upload_id>")

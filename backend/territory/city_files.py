@@ -82,9 +82,7 @@ def _districts(r: CityReader) -> None:
             r.bad(file, n, f"adcode {code!r} is given twice")
         else:
             boxes.append(polygon.bounds)
-            r.area(
-                code, "district", name, facts.get("name_en") or name, r.city.id, geometry=feature["geometry"]
-            )
+            r.area(code, "district", name, facts.get("name_en") or name, r.city.id, geometry=feature["geometry"])
     if boxes:
         west, south, east, north = zip(*boxes, strict=True)
         low, high = (min(west), min(south)), (max(east), max(north))
@@ -115,9 +113,7 @@ def _departments(r: CityReader) -> None:
 
 
 def _sites(r: CityReader) -> None:
-    shapes = {
-        str(feature.get("id")): feature["geometry"] for _, feature, _ in r.polygons("perimeters.geojson")
-    }
+    shapes = {str(feature.get("id")): feature["geometry"] for _, feature, _ in r.polygons("perimeters.geojson")}
     zones, schools = {None, *(z["id"] for z in r.city.zones)}, set[str]()
     for file, kind, category, extra in SITE_FILES:
         for line, row in r.rows(file, *SITE_COLUMNS, category, *extra):
@@ -143,9 +139,7 @@ def _sites(r: CityReader) -> None:
         r.bad("perimeters.geojson", 0, f"perimeter of unknown site {site_id!r}")
 
 
-def _attributes(
-    r: CityReader, file: str, line: int, row: Mapping[str, str], names: tuple[str, ...]
-) -> dict[str, Any]:
+def _attributes(r: CityReader, file: str, line: int, row: Mapping[str, str], names: tuple[str, ...]) -> dict[str, Any]:
     """Those that are given; counts and metres as whole numbers."""
     given: dict[str, Any] = {k: row[k] for k in names if row[k]}
     for name in NUMBERS & given.keys():

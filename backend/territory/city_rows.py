@@ -137,9 +137,7 @@ class CityReader:
 
     def point(self, file: str, line: int, lon: str, lat: str) -> tuple[float | None, float | None]:
         west, south, east, north = self.box
-        return self.number(file, line, lon, "lon", west, east), self.number(
-            file, line, lat, "lat", south, north
-        )
+        return self.number(file, line, lon, "lon", west, east), self.number(file, line, lat, "lat", south, north)
 
     def area(self, area_id: str, level: str, zh: str, en: str, parent: str | None, **more: Any) -> None:
         above = f"{self.path_of[parent]}/" if parent else ""

@@ -7,12 +7,8 @@ from sqlalchemy.orm import Session
 from backend.geometry import distance_m
 from backend.territory.queries import facts
 
-BORDER_ERROR_M = (
-    100.0  # the districts' lines are generalised by about this much (median): nearer is near the boundary
-)
-NEAREST_SITE_M = (
-    500.0  # a school this close lends its township to a point; no township boundaries exist openly
-)
+BORDER_ERROR_M = 100.0  # the districts' lines are generalised by about this much (median): nearer is near the boundary
+NEAREST_SITE_M = 500.0  # a school this close lends its township to a point; no township boundaries exist openly
 
 
 def locate_point(session: Session, lon: float, lat: float, accuracy_m: float = 0.0) -> dict[str, Any]:
@@ -49,20 +45,13 @@ def perimeters_within(session: Session, lon: float, lat: float, radius_m: float)
     """Perimeters within `radius_m` metres of a WGS-84 point, nearest first."""
     known = facts(session)
     found = known.perimeters.within(lon, lat, radius_m) if known else []
-    return [
-        {"site_id": site_id, "distance_m": round(metres, 2), "inside": metres == 0}
-        for site_id, metres in found
-    ]
+    return [{"site_id": site_id, "distance_m": round(metres, 2), "inside": metres == 0} for site_id, metres in found]
 
 
-def _township(
-    known: Any, lon: float, lat: float, district: str | None, nearest: Any
-) -> tuple[str | None, str | None]:
+def _township(known: Any, lon: float, lat: float, district: str | None, nearest: Any) -> tuple[str | None, str | None]:
     if district is None:
         return None, None
     if nearest and nearest[1] <= NEAREST_SITE_M and known.sites[nearest[0]]["district_id"] == district:
         return known.sites[nearest[0]]["township_id"], "nearest_site"
-    seats = [
-        (distance_m(lon, lat, x, y), area) for area, parent, x, y in known.townships if parent == district
-    ]
+    seats = [(distance_m(lon, lat, x, y), area) for area, parent, x, y in known.townships if parent == district]
     return (min(seats)[1], "nearest_seat") if seats else (None, None)

@@ -15,9 +15,7 @@ class Registration:
     Raises Offline, ServerBusy, Refused; nothing that was recorded has changed then.
     """
 
-    def __init__(
-        self, store: ClientStore, transport: Transport, base: str, random: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, store: ClientStore, transport: Transport, base: str, random: Callable[[int], bytes]) -> None:
         self._store, self.transport, self._base, self._random = store, transport, base, random
 
     def enrol(self, code: str, install_id: str, app: str) -> dict[str, Any]:

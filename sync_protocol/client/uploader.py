@@ -57,9 +57,7 @@ class Uploader:
         """P28: what the server has in whole and in part."""
         there, partial = set[str](), dict[str, str]()
         for n in range(0, len(want), MAX_PAGE):
-            answer = self.transport.json(
-                "POST", f"{self._base}/blobs/query", {"want": want[n : n + MAX_PAGE]}
-            )
+            answer = self.transport.json("POST", f"{self._base}/blobs/query", {"want": want[n : n + MAX_PAGE]})
             there.update(answer["have"])
             partial.update({p["sha256"]: p["url"] for p in answer.get("partial", ()) if p.get("url")})
         return there, partial

@@ -51,7 +51,10 @@ def test_options_tells_the_methods_and_allows_no_other_site(world: World, operat
     assert not [name for name, _ in answer.headers if name.startswith("Access-Control-")]
 
 
-@pytest.mark.parametrize(("asked", "title"), [("en", "Not found"), ("en-GB,en;q=0.9", "Not found"), ("zh-CN", "未找到"), ("fr", "未找到"), ("", "未找到"), ("x;q=?", "未找到")])
+ASKED = {"en": "Not found", "en-GB,en;q=0.9": "Not found", "zh-CN": "未找到", "fr": "未找到", "": "未找到", "x;q=?": "未找到"}
+
+
+@pytest.mark.parametrize(("asked", "title"), ASKED.items())
 def test_an_error_has_its_title_in_the_language_that_was_asked_for(world: World, asked: str, title: str) -> None:
     assert world.anonymous().get("/nowhere", headers={"Accept-Language": asked}).json["title"] == title
 
