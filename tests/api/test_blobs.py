@@ -1,4 +1,4 @@
-"""The photo doors on both databases: tus creation, offset, bytes; what is here; and who may look. (Cut lines: test_uploads.py.)"""
+"""The photo doors on both databases (I19): tus creation, offset, bytes; what is here; and who may look. (Cut lines: test_uploads.py.)"""
 
 import io
 from typing import Any

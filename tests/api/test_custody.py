@@ -202,6 +202,7 @@ def test_grace_ends_after_thirty_days_and_the_op_is_kept(app: Flask, phone: Fiel
 
 
 def test_a_person_who_has_left_hands_over_what_their_phone_holds(app: Flask, phone: Field) -> None:
+    """L5."""
     op = phone.hazard()
     submit("user.change", {"is_active": False}, SYSTEM, ent=("user", phone.actor.id))
     phone.look()
@@ -214,6 +215,7 @@ def test_a_person_who_has_left_hands_over_what_their_phone_holds(app: Flask, pho
 
 
 def test_a_release_that_knows_the_verb_carries_out_what_waited_for_it(app: Flask, phone: Field, monkeypatch: pytest.MonkeyPatch) -> None:
+    """L3."""
     args = {"item": "A213", "programme": "campus-perimeter", "template_version": 1, "site_id": None, "fix": None}
     op = phone.act("hazard.shout", ("finding", str(uuid.uuid4())), args)
     newer = phone.act("problem.report", ("finding", str(uuid.uuid4())), {**args, "item": "A210"}, v=7)
@@ -279,6 +281,7 @@ def test_a_supervisor_repairs_only_what_lies_in_their_area(app: Flask, phone: Fi
 
 @pytest.mark.parametrize("vector", json.loads(VECTORS.read_text(encoding="utf-8")), ids=lambda v: f"{v['verb']} v{v['v']}: {v['why']}")
 def test_args_of_an_older_client_are_brought_to_the_newest_version(vector: dict[str, Any]) -> None:
+    """L2."""
     assert upcast(vector["verb"], vector["v"], VERBS[vector["verb"]].v, vector["args"]) == vector["newest"]
 
 

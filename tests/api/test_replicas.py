@@ -30,6 +30,7 @@ def test_sent_again_later_it_says_where_the_replica_stands(world: World) -> None
 
 
 def test_two_people_at_one_phone_have_replicas_of_their_own(world: World) -> None:
+    """L6."""
     install, nonce = make.new_id(), make.new_id()
     one, other = (world.phone(login, install) for login in ("inspector_a", "inspector_b"))
     made = [phone.post("/sync/v1/replicas", {"install_id": install, "nonce": nonce}) for phone in (one, other)]

@@ -68,6 +68,7 @@ def elsewhere(place: Place, place_of: Callable[[str], Place], tmp_path: Path) ->
 def test_two_hours_are_lost_and_every_phone_gives_them_back(
     place: Place, elsewhere: Place, tmp_path: Path
 ) -> None:
+    """P4, I14, on both databases."""
     with stage(place, tmp_path / "stage") as running:
         one, two = running.phone(1), running.phone(2)
         inspect(one, 1, ["A101"], [shot(tmp_path, "early")])

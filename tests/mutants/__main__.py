@@ -6,7 +6,8 @@ import subprocess
 import sys
 import time
 
-from tests.mutants.table import INVARIANTS, MUTANTS, Mutant
+from tests.mutants.invariants import INVARIANTS
+from tests.mutants.table import MUTANTS, Mutant
 
 EXAMPLES = "400"
 

@@ -1,4 +1,4 @@
-"""The invariants I1–I24 (sync.md §3.10), the test of each, and the bugs that must die. A mutant changes one thing and nothing else."""
+"""The bugs that must die, and the invariants (tests/mutants/invariants.py) that each breaks. A mutant changes one thing and nothing else."""
 
 import json
 import zlib
@@ -7,46 +7,23 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from sqlalchemy import update
+from sqlalchemy.orm import Session
 
 from backend import incoming, rows
-from backend.errors import Problem
+from backend.database import CommitClock, db
+from backend.errors import Problem, Refused
 from backend.feed import log as feed_log
 from backend.ops import apply as door
 from backend.ops import custody, epochs, repair
-from backend.sync import pull, push
+from backend.photos.store import PhotoStore
+from backend.problems import edits, rules
+from backend.sync import pull, push, receiving
 from sync_protocol.ordering import Head, take
+from sync_protocol.workflow import Verdict
 from tests.protocol import mutants as model
 
 Patch = pytest.MonkeyPatch
-
-# invariant → (what it says, the tests that name it)
-INVARIANTS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "I1": ("an op that was reported is in the log, whatever happens", ("tests/protocol/test_real_machine.py",)),
-    "I2": ("an op has one effect, however often it comes", ("tests/protocol/test_real_machine.py",)),
-    "I3": ("when nothing changes any more, device and server are equal", ("tests/protocol/test_real_machine.py",)),
-    "I4": ("an own op is seen exactly once, at every step", ("tests/protocol/test_real_machine.py", "tests/protocol/test_machine.py")),
-    "I5": ("one op at each place of a replica's log, which is a chain", ("tests/protocol/test_real_machine.py",)),
-    "I6": ("results leave the server after the commit", ("tests/protocol/test_real_machine.py",)),
-    "I7": ("whoever sees a clock sees every row up to it", ("tests/faults/test_feed_race.py",)),
-    "I8": ("a complete view holds what is in scope and nothing else", ("tests/protocol/test_real_machine.py",)),
-    "I9": ("what leaves one bucket stays in another; what leaves all is gone", ("tests/protocol/test_real_machine.py", "tests/protocol/test_laws.py")),
-    "I10": ("no answer empties an outbox", ("tests/protocol/test_traces.py", "tests/protocol/test_machine.py")),
-    "I11": ("every op ends in one status or is listed for a person", ("tests/protocol/test_real_machine.py",)),
-    "I12": ("a stored body is what was sent, byte for byte", ("tests/protocol/test_real_machine.py",)),
-    "I13": ("a reset may be interrupted at every page", ("tests/protocol/test_machine.py", "tests/protocol/test_traces.py")),
-    "I14": ("after a restore every acknowledged op is there again, once", ("tests/protocol/test_real_machine.py",)),
-    "I15": ("no device clock decides anything", ("tests/api/test_custody.py",)),
-    "I16": ("a judgement depends on state, op and rights alone", ("tests/protocol/test_vectors.py",)),
-    "I17": ("facts, and edits of different fields, commute", ("tests/protocol/test_laws.py",)),
-    "I18": ("a parked op that is tried again is as one that comes then", ("tests/api/test_push_laws.py",)),
-    "I19": ("an offset never goes back; verified bytes hash to their name", ("tests/api/test_uploads.py",)),
-    "I20": ("the same request at any later time changes nothing", ("tests/api/test_push_laws.py",)),
-    "I21": ("no page holds what its reader may not see", ("tests/protocol/test_real_machine.py",)),
-    "I22": ("what is over a limit is refused before it is inflated or parsed", ("tests/api/test_refusals.py",)),
-    "I23": ("a difference that a check shows is gone after one reset", ("tests/protocol/test_machine.py",)),
-    "I24": ("a client of any version hands over its whole outbox", ("tests/api/test_push_laws.py",)),
-}
-
 
 @dataclass(frozen=True)
 class Mutant:
@@ -59,6 +36,8 @@ class Mutant:
 
 
 MACHINE = ("tests/protocol/test_real_machine.py", "-k", "sqlite")
+RACE = ("tests/faults/test_feed_race.py", "-k", "p1 and postgres")
+COMMUTE, UPLOADS = "tests/problems/test_commute.py", ("tests/api/test_uploads.py", "tests/api/test_blobs.py", "-k", "overtaken or patch or hash")
 MODEL = ("tests/protocol/test_traces.py", "tests/protocol/test_machine.py")
 
 
@@ -191,6 +170,94 @@ def _asks_for_the_newest_version(patch: Patch) -> None:
 
 
 
+def _takes_its_clock_outside_the_transaction(patch: Patch) -> None:
+    """A plain sequence: numbers are taken in one order and committed in another."""
+
+    def tick(session: Session) -> int:
+        if "clock" not in session.info:
+            with db.engine.begin() as line:
+                moved = update(CommitClock).values(v=CommitClock.v + 1).returning(CommitClock.v)
+                session.info["clock"] = line.execute(moved).scalar_one()
+        return int(session.info["clock"])
+
+    patch.setattr(custody, "tick", tick)
+    patch.setattr(custody.book, "append", lambda *_: None)  # its head row would keep the order by chance
+
+
+def _lets_the_newest_wall_clock_win(patch: Patch) -> None:
+    """What phones with a clock set to 1970 lost in real systems."""
+    before = door._carry_out
+    newest: dict[tuple[str, str], str] = {}
+
+    def carry_out(session: Any, op: Any, *rest: Any) -> Any:
+        wall = (op.at or {}).get("wall") if isinstance(op.at, dict) else None
+        if isinstance(wall, str) and wall < newest.get((op.ent_type, op.ent_id), ""):
+            raise Refused("conflict", "older than what is here")
+        if isinstance(wall, str):
+            newest[op.ent_type, op.ent_id] = wall
+        return before(session, op, *rest)
+
+    patch.setattr(door, "_carry_out", carry_out)
+
+
+def _distrusts_clocks_that_are_far_off(patch: Patch) -> None:
+    before = door._judge
+
+    def judge(session: Any, op: Any, *rest: Any, **more: Any) -> Any:
+        wall = (op.at or {}).get("wall") if isinstance(op.at, dict) else None
+        if isinstance(wall, str) and not wall.startswith("2026"):
+            raise Refused("invalid", "the clock of this phone is wrong")
+        return before(session, op, *rest, **more)
+
+    patch.setattr(door, "_judge", judge)
+
+
+def _takes_a_second_press_for_a_double(patch: Patch) -> None:
+    """A judgement that remembers the one before."""
+    before, last = rules.judge, []
+
+    def judge(action: str, role: str, now: Any) -> Any:
+        asked = (action, role, now)
+        if last == [asked]:
+            return rules.Judgement(Verdict("noop"))
+        last[:] = [asked]
+        return before(*asked)
+
+    patch.setattr(rules, "judge", judge)
+
+
+def _locks_the_whole_row(patch: Patch) -> None:
+    """Whoever edits another field of a row that has moved on is refused."""
+    before = edits._foreign
+
+    def foreign(*given: Any) -> Any:
+        found = before(*given)
+        if found:
+            raise Refused("conflict", "the row has changed")
+        return found
+
+    patch.setattr(edits, "_foreign", foreign)
+
+
+def _lets_an_overtaken_sender_move_the_offset(patch: Patch) -> None:
+    patch.setattr(receiving, "_hold", lambda *_: None)
+
+    def move(upload_id: str, generation: int, offset: int) -> None:
+        with receiving.transaction() as session:
+            session.execute(update(receiving.Upload).where(receiving.Upload.id == upload_id).values(offset=offset))
+
+    patch.setattr(receiving, "_move", move)
+
+
+def _takes_the_name_of_a_photo_on_trust(patch: Patch) -> None:
+    before = PhotoStore.finish
+
+    def finish(self: PhotoStore, upload_id: str, sha256: str) -> bool:
+        patch.setattr(PhotoStore, "hash_of", lambda *_: sha256)
+        return before(self, upload_id, sha256)
+
+    patch.setattr(PhotoStore, "finish", finish)
+
 
 MUTANTS: tuple[Mutant, ...] = (
     Mutant("answers_though_the_commit_failed", ("I1", "I6"), MACHINE, _answers_though_the_commit_failed),
@@ -198,14 +265,23 @@ MUTANTS: tuple[Mutant, ...] = (
     Mutant("leaves_no_removals", ("I3", "I9"), MACHINE, _leaves_no_removals),
     Mutant("overlays_offered_ops_twice", ("I4",), MACHINE, model.overlays_offered_ops_twice),
     Mutant("accepts_any_number", ("I5",), MACHINE, _accepts_any_number),
+    Mutant("takes_its_clock_outside_the_transaction", ("I7",), RACE, _takes_its_clock_outside_the_transaction),
     Mutant("shows_every_district", ("I8", "I21"), MACHINE, _shows_every_district),
     Mutant("empties_the_outbox_when_refused", ("I10",), MODEL, model.empties_the_outbox_when_refused),
     Mutant("throws_refused_ops_away", ("I11",), MACHINE, _throws_refused_ops_away),
     Mutant("writes_bodies_again", ("I12",), MACHINE, _writes_bodies_again),
     Mutant("sweeps_nothing", ("I13",), MODEL, model.sweeps_nothing),
     Mutant("goes_back_in_time_silently", ("I14",), MACHINE, _goes_back_in_time_silently),
+    Mutant("lets_the_newest_wall_clock_win", ("I15",), (COMMUTE, "-k", "i15"), _lets_the_newest_wall_clock_win),
+    Mutant("distrusts_clocks_that_are_far_off", ("I15",), ("tests/doors/test_time.py", "-k", "c1"), _distrusts_clocks_that_are_far_off),
+    Mutant("takes_a_second_press_for_a_double", ("I16",), ("tests/problems/test_life.py", COMMUTE, "-k", "i16"),
+           _takes_a_second_press_for_a_double),
+    Mutant("locks_the_whole_row", ("I17",), (COMMUTE, "-k", "i17"), _locks_the_whole_row),
     Mutant("tries_again_in_its_own_name", ("I18",), ("tests/api/test_push_laws.py",), _tries_again_in_its_own_name),
+    Mutant("lets_an_overtaken_sender_move_the_offset", ("I19",), UPLOADS, _lets_an_overtaken_sender_move_the_offset),
+    Mutant("takes_the_name_of_a_photo_on_trust", ("I19",), UPLOADS, _takes_the_name_of_a_photo_on_trust),
     Mutant("notes_every_duplicate", ("I20",), ("tests/api/test_push_laws.py",), _notes_every_duplicate),
     Mutant("inflates_without_end", ("I22",), ("tests/api/test_refusals.py", "-k", "bomb or inflat"), _inflates_without_end),
+    Mutant("doubts_nothing", ("I23",), ("tests/pull/test_checks.py", "-k", "i23"), model.doubts_nothing),
     Mutant("asks_for_the_newest_version", ("I24",), ("tests/api/test_push_laws.py",), _asks_for_the_newest_version),
-)
+)  # fmt: skip

@@ -76,6 +76,7 @@ def test_a_role_that_may_not_gets_nowhere_and_the_others_all_get_as_far(role: st
 
 
 def test_nothing_ends_a_danger_that_somebody_has_spoken_of_since() -> None:
+    """W3, for every history of the table."""
     for triple in ALL:
         found = triple.judged()
         ends = found.step is not None and (found.step.to in SAFE or found.step.stops_work is False)

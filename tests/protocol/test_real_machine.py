@@ -59,6 +59,7 @@ class RealField(RuleBasedStateMachine):
 
     @rule(n=WHO, k=st.integers(0, 20))
     def late_duplicate(self, n: int, k: int) -> None:
+        """T2: a request comes again, however late."""
         sent = self.device(n).sent
         if sent:
             try:
@@ -164,6 +165,7 @@ def examples(server: RealServer) -> int:
 
 
 def test_whatever_happens_on_the_line_the_laws_hold_when_it_is_quiet(server: RealServer) -> None:
+    """I1–I6, I8, I9, I11, I12, I14, I21."""
     RealField.server = server
     run_state_machine_as_test(
         RealField,
