@@ -28,7 +28,7 @@ from backend.sweeps import queries as sweeps
 from backend.sync import push as pushes
 from backend.territory import queries as territory
 from sync_protocol import replica as rules
-from tests.backups.grounds import Phone, config_of, opened, settle
+from tests.api.bare import Phone, config_of, opened, settle
 from tests.postgres import server
 
 VECTORS = Path(sync_protocol.__file__).parent / "vectors" / "upcasts.json"

@@ -5,7 +5,7 @@ import json
 import uuid
 from typing import Any
 
-from sync_protocol import replica
+from sync_protocol import history, replica
 from tests.protocol.device import Device
 from tests.protocol.memory_server import Refusal
 from tests.protocol.real_server import RealServer
@@ -54,7 +54,8 @@ class RealDevice(Device):
                 self._fetch(server, self.state["offers"][0])
             return False
         try:
-            page = server.pull(self.pull_request())
+            request = self.pull_request()
+            page = server.pull(request)
         except Refusal as refusal:
             self._heal(server, refusal)
             return False
@@ -63,7 +64,10 @@ class RealDevice(Device):
         if page["epoch"] != self.state["epoch"]:
             self._heal(server, Refusal("epoch_changed"))
             return False
-        return self.take(copy.deepcopy(page))
+        if history.is_behind(self.state, [page["as_of"]]):
+            history.distrust(self.state)
+            return False
+        return self.take(copy.deepcopy(page), request["unacked"])
 
     def seen(self, kept: dict[str, Any]) -> int | None:
         """How often an own op is visible now: in its row, and laid over it; None where its row is not on the device."""

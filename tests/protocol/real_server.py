@@ -156,9 +156,9 @@ class RealServer:
             raise Refusal(said["code"], **{k: said[k] for k in ("epoch", "next_seq", "head") if k in said})
         return said
 
-    def register(self) -> Message:
-        """POST /replicas."""
-        return self._post("replicas", {"install_id": uuid.uuid4().hex, "nonce": uuid.uuid4().hex})
+    def register(self, cursor: str | None = None) -> Message:
+        """POST /replicas, with the proof that the server may need (P62)."""
+        return self._post("replicas", {"install_id": uuid.uuid4().hex, "nonce": uuid.uuid4().hex, "cursor": cursor})
 
     def push(self, request: Message, crash: bool = False) -> Message:
         """POST /push. With `crash` the server dies before its first commit: raises Crashed."""
