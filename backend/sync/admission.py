@@ -1,13 +1,18 @@
 """Who is let in, by lane, before a body is read; who works when (PROTOCOL.md P84, P86).
 
 Theory. At half past five every phone of the city comes at once. A lane lets in as many as the threads can bear and
-sends the others away at once, with a time to come back that spreads them; inside, a few work at a time, first come
-first served. A slow line holds a place in the lane, never one of those who work. Nothing is decided here about any op.
+sends the others away at once, each with an appointment: the next moment at which a place will be free, behind those who
+were sent away before. A lane with `most` places whose guests stay `stay_s` gives `most / stay_s` places a second (Little's
+law), so that is how far apart the appointments are, and nobody waits while the server idles. Inside, a few work at a
+time, first come first served. A slow line holds a place in the lane, never one of those who work. Nothing is decided
+here about any op.
 """
 
+import math
 import random
 import socket
 import threading
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -30,19 +35,31 @@ LANE_OF: Mapping[str, str] = {
 }
 BODY_S: Mapping[str, float] = {"push": 120, "urgent": 120, "pull": 60, "blobs": 300}  # for the whole body to arrive
 WORK_WAIT_S = 20.0
-AWAY_S = (5, 60)
+AWAY_S = (1.0, 60.0)  # the nearest and the farthest appointment
+CROWDED_S = (30, 60)  # where the book is full to the end: drawn, or they would all come at its end
+STAY_S, STAY_WEIGHT = 1.0, 0.1  # how long a guest is thought to stay before any has left; what the last one counts for
 NEXT_SYNC_S, NEXT_SYNC_SPREAD_S = 900, 300
 URGENT = "Huyuan-Urgent"
 
 
 @dataclass
 class Lane:
-    """How many are inside, at most; how many of these work at a time."""
+    """How many are inside, at most; how many of these work at a time; how long they stay; the last appointment given."""
 
     name: str
     most: int
     work: Queue
     inside: int = 0
+    stay_s: float = STAY_S
+    booked_at_s: float = 0.0
+
+    def appointment_s(self, now_s: float) -> int:
+        """Whole seconds after `now_s` (monotonic) at which a place will be free for one more."""
+        free_at_s = max(self.booked_at_s, now_s + AWAY_S[0]) + self.stay_s / self.most
+        if free_at_s > now_s + AWAY_S[1]:
+            return random.randint(*CROWDED_S)
+        self.booked_at_s = free_at_s
+        return math.floor(free_at_s - now_s + random.random())  # whole seconds, spread as the appointments are
 
 
 class Admission:
@@ -63,19 +80,26 @@ class Admission:
             if lane.inside < lane.most:
                 lane.inside += 1
                 return lane
-        raise overloaded(f"{name} is full")
+        raise self.overloaded(name, f"{name} is full")
 
-    def leave(self, lane: Lane) -> None:
-        """Give the place up."""
+    def leave(self, lane: Lane, stayed_s: float) -> None:
+        """Give the place up after `stayed_s` seconds."""
         with self._mutex:
             lane.inside -= 1
+            lane.stay_s += STAY_WEIGHT * (stayed_s - lane.stay_s)
+
+    def overloaded(self, name: str, detail: str) -> Problem:
+        """503 with an appointment in that lane."""
+        with self._mutex:
+            seconds = self.lanes[name].appointment_s(time.monotonic())
+        return Problem("overloaded", detail, retry_after_s=seconds)
 
     @contextmanager
     def work(self, name: str, wait_s: float = WORK_WAIT_S) -> Iterator[None]:
         """One of those who work, after one's turn has come. Raises Problem overloaded after `wait_s`."""
         queue = self.lanes[name].work
         if not queue.enter(wait_s):
-            raise overloaded(f"{name}: the turn did not come in time")
+            raise self.overloaded(name, f"{name}: the turn did not come in time")
         try:
             yield
         finally:
@@ -86,11 +110,6 @@ class Admission:
         push = self.lanes["push"]
         crowd = 1 + 2 * push.inside // max(push.most, 1)
         return NEXT_SYNC_S + random.randrange(NEXT_SYNC_SPREAD_S * crowd)
-
-
-def overloaded(detail: str) -> Problem:
-    """503 with a time to come back that keeps those sent away from coming together."""
-    return Problem("overloaded", detail, retry_after_s=random.randint(*AWAY_S))
 
 
 def register(app: Flask, config: Config) -> None:
@@ -124,15 +143,15 @@ def _let_in() -> None:
     if name == "push" and request.headers.get(URGENT) == "1" and not lanes().is_full("urgent"):
         name = "urgent"
     if lanes().is_full(name):
-        raise overloaded(f"{name} is full")
+        raise lanes().overloaded(name, f"{name} is full")
     rescue.bearer() if request.endpoint == "rescue.patch" else device_actor()
-    g.lane = lanes().enter(name)
+    g.lane, g.came_at_s = lanes().enter(name), time.monotonic()
 
 
 def _let_out(_: BaseException | None) -> None:
     lane: Lane | None = g.pop("lane", None)
     if lane is not None:
-        lanes().leave(lane)
+        lanes().leave(lane, time.monotonic() - g.came_at_s)
 
 
 def _give_time(seconds: float) -> None:

@@ -107,7 +107,7 @@ def test_p84_who_finds_a_lane_full_is_told_at_once_when_to_come_back_before_a_by
             with Half(server, pushers[2].token, sent=b"") as half:
                 status, headers, problem = half.answer()
             assert (status, problem["code"], problem["retryable"]) == (503, "overloaded", True)
-            assert 5 <= int(headers["retry-after"]) <= 60 and problem["retry_after"] == int(headers["retry-after"])
+            assert 1 <= int(headers["retry-after"]) <= 60 and problem["retry_after"] == int(headers["retry-after"])
             assert time.monotonic() - begun < 2
             waits.add(headers["retry-after"])
         assert len(waits) > 3  # spread: those sent away do not come together again
@@ -176,7 +176,7 @@ def test_p84_a_phone_that_still_sends_when_it_is_refused_reads_the_answer(
         for _ in range(2):
             with pytest.raises(ServerBusy) as busy:
                 phone.json("POST", "/sync/v1/push", {"noise": Random(1).randbytes(3_000_000).hex()})
-            assert 5 <= busy.value.retry_after_s <= 60
+            assert 1 <= busy.value.retry_after_s <= 60
     phone.close()
 
 

@@ -28,10 +28,10 @@ from tests.faults.rig import ROOT, Place, Server
 CODES = [f"A{n}" for n in (*range(101, 110), *range(201, 214))]
 
 
-def op_body(actor: str, team: str, site: str, dice: Random, **more: Any) -> str:
-    """The body of one checklist of `site`, about one in four with a failed item."""
+def op_body(actor: str, team: str, site: str, dice: Random, failing: float = 0.25, **more: Any) -> str:
+    """The body of one checklist of `site`; about `failing` of them have a failed item."""
     answers = dict.fromkeys(CODES[:20], "pass")
-    if dice.random() < 0.25:
+    if dice.random() < failing:
         answers[dice.choice(CODES[:20])] = "fail"
     args = {"task_id": f"faults:{site}:campus-perimeter", "site_id": site, "programme": "campus-perimeter",
             "template_version": 1, "team_id": team, "answers": answers, "remarks": {"A101": "现场查看（示例）"},
