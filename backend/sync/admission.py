@@ -15,7 +15,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from flask import Flask, current_app, g, request
 
@@ -44,18 +44,25 @@ URGENT = "Huyuan-Urgent"
 
 @dataclass
 class Lane:
-    """How many are inside, at most; how many of these work at a time; how long they stay; the last appointment given."""
+    """How many are inside, at most; how many of these work at a time; when (monotonic) each of those inside came; how
+    long the last ones stayed; the last appointment given."""
 
     name: str
     most: int
     work: Queue
-    inside: int = 0
+    came_at_s: list[float] = field(default_factory=list)
     stay_s: float = STAY_S
     booked_at_s: float = 0.0
 
+    @property
+    def inside(self) -> int:
+        """How many are in the lane."""
+        return len(self.came_at_s)
+
     def appointment_s(self, now_s: float) -> int:
         """Whole seconds after `now_s` (monotonic) at which a place will be free for one more."""
-        free_at_s = max(self.booked_at_s, now_s + AWAY_S[0]) + self.stay_s / self.most
+        so_far_s = sum(now_s - came for came in self.came_at_s) / max(self.inside, 1)  # slow lines: they stay on
+        free_at_s = max(self.booked_at_s, now_s + AWAY_S[0]) + max(self.stay_s, so_far_s) / self.most
         if free_at_s > now_s + AWAY_S[1]:
             return random.randint(*CROWDED_S)
         self.booked_at_s = free_at_s
@@ -73,20 +80,20 @@ class Admission:
         """Whether nobody more is let into a lane."""
         return self.lanes[name].inside >= self.lanes[name].most
 
-    def enter(self, name: str) -> Lane:
-        """A place in a lane. Raises Problem overloaded at once where there is none."""
+    def enter(self, name: str) -> tuple[Lane, float]:
+        """A place in a lane, and when it was taken. Raises Problem overloaded at once where there is none."""
         lane = self.lanes[name]
         with self._mutex:
             if lane.inside < lane.most:
-                lane.inside += 1
-                return lane
+                lane.came_at_s.append(time.monotonic())
+                return lane, lane.came_at_s[-1]
         raise self.overloaded(name, f"{name} is full")
 
-    def leave(self, lane: Lane, stayed_s: float) -> None:
-        """Give the place up after `stayed_s` seconds."""
+    def leave(self, lane: Lane, came_at_s: float) -> None:
+        """Give up the place that was taken then."""
         with self._mutex:
-            lane.inside -= 1
-            lane.stay_s += STAY_WEIGHT * (stayed_s - lane.stay_s)
+            lane.came_at_s.remove(came_at_s)
+            lane.stay_s += STAY_WEIGHT * (time.monotonic() - came_at_s - lane.stay_s)
 
     def overloaded(self, name: str, detail: str) -> Problem:
         """503 with an appointment in that lane."""
@@ -128,9 +135,9 @@ def lanes() -> Admission:
 @contextmanager
 def working(is_urgent: bool) -> Iterator[None]:
     """One of those who work on pushes, an urgent one in a place kept for such. Raises Problem overloaded."""
-    came_by: Lane | None = g.get("lane")
+    place: tuple[Lane, float] | None = g.get("lane")
     is_urgent = is_urgent and lanes().lanes["urgent"].work.waiting == 0
-    with lanes().work("urgent" if is_urgent else came_by.name if came_by else "push"):
+    with lanes().work("urgent" if is_urgent else place[0].name if place else "push"):
         yield
 
 
@@ -145,13 +152,13 @@ def _let_in() -> None:
     if lanes().is_full(name):
         raise lanes().overloaded(name, f"{name} is full")
     rescue.bearer() if request.endpoint == "rescue.patch" else device_actor()
-    g.lane, g.came_at_s = lanes().enter(name), time.monotonic()
+    g.lane = lanes().enter(name)
 
 
 def _let_out(_: BaseException | None) -> None:
-    lane: Lane | None = g.pop("lane", None)
-    if lane is not None:
-        lanes().leave(lane, time.monotonic() - g.came_at_s)
+    place: tuple[Lane, float] | None = g.pop("lane", None)
+    if place is not None:
+        lanes().leave(*place)
 
 
 def _give_time(seconds: float) -> None:
