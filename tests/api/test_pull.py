@@ -77,6 +77,14 @@ def test_only_who_works_in_the_field_pulls(world: World, login: str) -> None:
     assert told(stranger) == (403, "forbidden")
 
 
+@pytest.mark.answers("downloads.digest", 403)
+@pytest.mark.answers("downloads.bundle", 403)
+def test_only_who_works_in_the_field_asks_for_bundles_and_digests(world: World) -> None:
+    desk = world.any_phone("auditor")
+    assert told(desk.post("/sync/v1/digest", {"schema": 2, "bucket": "global"})) == (403, "forbidden")
+    assert told(desk.ask("GET", "/sync/v1/bundles/nobody")) == (403, "forbidden")
+
+
 @pytest.mark.answers("sync.pull", 409)
 def test_the_cursor_of_another_history_is_told_the_present_one(world: World) -> None:
     phone, key = world.any_phone("inspector_a"), world.app.extensions["config"].secret_key.encode()

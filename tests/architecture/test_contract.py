@@ -26,6 +26,7 @@ from backend.sync import schemas as sync
 from backend.sync.entities import KINDS
 from sync_protocol.limits import REASONS, STATUSES
 from sync_protocol.problems import PROBLEMS
+from tests.api.refusals import EXERCISED
 from tests.architecture import shapes
 from tests.contract import DOCUMENT, OPERATIONS, Operation, resolved, schema_faults
 
@@ -186,3 +187,7 @@ def marked() -> set[tuple[str, int]]:
 
 def documented() -> set[tuple[str, int]]:
     return {(o.id, status) for o in OPERATIONS.values() for status in o.statuses}
+
+
+def test_every_documented_answer_is_had_by_a_test() -> None:
+    assert documented() - marked() - EXERCISED == set()
