@@ -89,14 +89,14 @@ class Stage:
         place.folder.mkdir(parents=True, exist_ok=True)
         return Stage(place, self.folder / "restoring").run("restore", backup)
 
-    def phone(self, person: int, name: str = "") -> FieldClient:
-        """A phone of inspector `person`, enrolled and pulled."""
+    def phone(self, person: int, name: str = "", is_pulled: bool = True) -> FieldClient:
+        """A phone of inspector `person`, enrolled and, unless told otherwise, pulled."""
         home = self.folder / (name or f"phone{person}")
         pulse = timing.Pulse(self.mono, f"boot-{person}")
         client = FieldClient(home, self.server.url, clock=self.now, pulse=pulse)
         client.enrol(self.place.code(person))
         self.phones.append(client)
-        assert client.sync(tries=5), client.last_trouble
+        assert not is_pulled or client.sync(tries=5), client.last_trouble
         return client
 
     def ledger(self) -> Any:
