@@ -15,6 +15,7 @@ from backend.problems.models import Problem, ProblemEvent, ProblemReport
 from backend.sync.models import Replica, ReplicaStep
 from sync_protocol.identity import GENESIS, chain_head
 from sync_protocol.limits import STATUSES
+from tests.protocol import replay
 from tests.protocol.real_server import TEAM, RealServer
 
 
@@ -107,6 +108,17 @@ def within_scope(server: RealServer, state: dict[str, Any]) -> None:
     allowed = {"global", "user:u-ins1", f"team:{TEAM}", *(f"district:{area}" for area in areas)}
     held_in = {bucket for buckets in state["memb"].values() for bucket in buckets}
     assert held_in <= allowed, f"not theirs: {held_in - allowed}"
+
+
+def the_log_gives_the_record(server: RealServer) -> None:
+    """I1, I2, I5: the first oracle: the log played again on a server that has nothing yet gives the same record and the same outcomes."""
+    twin, log = server.twin(), server.look(replay.log_in_order)
+    assert {row.op_id for row, _ in log} == set(server.look(lambda s: list(s.scalars(select(LoggedOp.op_id))))), "not in the journal"
+    statuses = replay.play(twin, log)
+    assert statuses == server.look(lambda s: {r.op_id: r.status for r in s.scalars(select(LoggedOp))})
+    with replay.at(twin) as session:
+        found = replay.differences(server.look(replay.record), replay.record(session))
+    assert found == {}, f"the log does not give the record: {found}"
 
 
 LAWS: tuple[Callable[[RealServer, list[str]], None], ...] = (

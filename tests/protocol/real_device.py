@@ -79,9 +79,18 @@ class RealDevice(Device):
         inside = 1 if kind == "inspection" else sum(n["op"] == kept["op"] for n in row["data"]["notes"])
         return inside + over
 
+    def restart(self) -> None:
+        """The process ends and another one reads what is on the disk."""
+        self.state = json.loads(json.dumps(self.state))
+
+    def pull_at_once(self, server: Any) -> None:
+        """The whole view in one page, without bundles: what no stop on the way can have altered."""
+        assert self.take(server.pull({**self.pull_request(), "limit": 500, "accept_bundles": False})), "more than one page"
+
     def settle(self, server: Any) -> None:
-        """Push and pull without faults until nothing is left to do."""
+        """Push and pull without faults until nothing is left to do; after each step the process is another one."""
         for _ in range(80):
+            self.restart()
             self.push(server, limit=50)
             if self.pull(server) and not self.state["outbox"]:
                 return

@@ -10,6 +10,7 @@ import shutil
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -61,7 +62,8 @@ class RealServer:
     """One server with its history. `reset` begins a new one."""
 
     def __init__(self, folder: Path, cluster: Cluster | None = None) -> None:
-        self._folder, self._cluster, self._count = folder, cluster, 0
+        self._folder, self._cluster, self.histories = folder, cluster, 0
+        self._twin: Flask | None = None
         url = f"sqlite:///{folder / 'huyuan.db'}" if cluster is None else cluster.database("machine")
         self.config = Config(data=folder, database_url=url, secret_key="for-tests-only", worker="off", log_level="CRITICAL")
         setup.migrate(self.config)
@@ -88,9 +90,32 @@ class RealServer:
     def close(self) -> None:
         """Let go of everything."""
         close_app(self.app)
+        if self._twin is not None:
+            close_app(self._twin)
+
+    def twin(self) -> Flask:
+        """A second server on a database of its own, as this one was at the beginning of its history."""
+        folder = self._folder / "twin"
+        folder.mkdir(exist_ok=True)
+        if self._twin is not None:
+            with self._twin.app_context():
+                db.session.remove()
+                db.engine.dispose()
+        if self._cluster is None:
+            for tail in ("-wal", "-shm"):
+                (folder / f"huyuan.db{tail}").unlink(missing_ok=True)
+            shutil.copyfile(self._folder / "pristine.kept", folder / "huyuan.db")
+            url = f"sqlite:///{folder / 'huyuan.db'}"
+        else:
+            self._cluster.drop("twin")
+            url = self._cluster.database("twin", "pristine")
+        if self._twin is None:
+            self._twin = create_app(replace(self.config, data=folder, database_url=url))
+        return self._twin
 
     def reset(self) -> None:
         """The history begins anew, under the same name: so what is kept for a history must go too."""
+        self.histories += 1
         self._put_back("pristine")
         shutil.rmtree(self._folder / "bundles", ignore_errors=True)
         pages.KEPT_SUMS.clear()
