@@ -29,7 +29,7 @@ from backend.trouble import problem_of
 
 BUSY_MS = 3000  # how long a statement waits for a stranger's lock on SQLite; the gate's own waiting comes first
 LOCK_MS = 8000  # and on PostgreSQL
-WAL_CHECKPOINT_BYTES = 8 * 1024 * 1024  # past this the log is folded back, by whoever holds the gate
+WAL_CHECKPOINT_BYTES = 32 * 1024 * 1024  # past this the log is folded back, by whoever holds the gate
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",

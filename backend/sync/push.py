@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend import rows
 from backend.access.scope import SYSTEM, Actor
 from backend.config import Config
-from backend.database import lock
+from backend.database import lock, snapshot
 from backend.errors import Problem
 from backend.faults import passing
 from backend.feed.log import meta
@@ -30,6 +30,8 @@ from sync_protocol.ordering import Forked, Head, take
 
 log = structlog.get_logger(__name__)
 turns = Turns()
+NEVER = datetime.min.replace(tzinfo=UTC)
+SEEN_AGAIN = timedelta(minutes=1)  # a device that was seen so lately is not noted as seen once more
 
 
 def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Config) -> dict[str, Any]:
@@ -111,13 +113,33 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
         rows.change(session, Replica, {"id": head.replica}, {**moved, **said})
         return stand | moved, outcomes
 
-    stand, outcomes = rows.run(work)
+    stand, outcomes = _told_again(chunk, replica_id, epoch, actor, now, _count(outbox_len)) or rows.run(work)
     answer.update(stand)
     first = {outcome.op_id: n for n, outcome in reversed(list(enumerate(outcomes)))}
     answer["results"] += [
         _result(op, outcome, outcome.is_dup or first[outcome.op_id] != n)
         for n, (op, outcome) in enumerate(zip(chunk, outcomes, strict=True))
     ]
+
+
+def _told_again(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, outbox_len: int
+                ) -> tuple[dict[str, Any], list[Outcome]] | None:  # fmt: skip
+    """P7, I20: what a chunk of which every op is in custody, and which moves nothing, was told: read from one snapshot,
+    without a turn at writing. None where there is anything to write or to refuse."""
+    with snapshot() as session:
+        replica = queries.replica_of(session, actor, replica_id, is_locked=False)
+        if not chunk or replica is None or max(op.seq for op in chunk) >= replica.next_seq:
+            return None
+        is_noted = replica.outbox_len == outbox_len and abs(now - (replica.last_seen_at or NEVER)) < SEEN_AGAIN
+        server = meta(session, actor)
+        if replica.status != "active" or epoch != server.epoch or not is_noted:
+            return None
+        known = known_outcomes(session, [op.id for op in chunk])
+        if any(op.id not in known or known[op.id][0] != op.fp for op in chunk):
+            return None
+        stand = {"epoch": server.epoch, "durable_seq": server.durable_clock}
+        stand |= {"next_seq": replica.next_seq, "head": replica.head}
+        return stand, [known[op.id][1] for op in chunk]
 
 
 def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple[Any, Head]:

@@ -10,10 +10,10 @@ from backend.ops.models import LoggedOp
 from backend.sync.models import Replica, Rescue
 
 
-def replica_of(session: Session, actor: Actor, replica_id: str) -> Replica | None:
+def replica_of(session: Session, actor: Actor, replica_id: str, is_locked: bool = True) -> Replica | None:
     """A replica of this person's, locked against a concurrent push of the same one (PostgreSQL)."""
-    where = (Replica.id == replica_id, Replica.user_id == actor.id)
-    return session.scalars(visible(Replica, SYSTEM).where(*where).with_for_update()).first()
+    statement = visible(Replica, SYSTEM).where(Replica.id == replica_id, Replica.user_id == actor.id)
+    return session.scalars(statement.with_for_update() if is_locked else statement).first()
 
 
 def replica_of_install(session: Session, actor: Actor, install_id: str, nonce: str) -> Replica | None:

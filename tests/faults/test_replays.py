@@ -4,8 +4,11 @@ for byte, and the answers are too."""
 import json
 import os
 import shutil
+import sqlite3
 import threading
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from pathlib import Path
 from random import Random
@@ -20,6 +23,7 @@ from backend.inspections.models import Inspection
 from backend.ops import jobs
 from backend.ops.apply import now_utc
 from backend.problems.models import Problem
+from backend.sync.models import Replica
 from sync_protocol.identity import chain_head, fingerprint
 from tests.faults.audit import faults_of, state_hash, words_of
 from tests.faults.phones import Photographer, Pusher, op_body, sites
@@ -168,3 +172,41 @@ def test_f7_jobs_and_leases_of_a_clock_that_was_wrong_do_not_wait_for_its_day(pl
         with transaction() as session:
             jobs.enqueue(session, "test.note", "test.note:soon", {"name": "soon"}, now + timedelta(hours=2))
         assert not jobs.run_one(kinds, now) and jobs.run_one(kinds, now + timedelta(hours=3))
+
+
+@contextmanager
+def writing(place: Place) -> Iterator[None]:
+    """Somebody else who writes, and does not end: nobody gets a turn at the database, or at any replica."""
+    if place.cluster is None:
+        line = sqlite3.connect(place.folder / "huyuan.db", isolation_level=None)
+        line.execute("BEGIN IMMEDIATE")
+        yield
+        line.close()
+        return
+    with place.cluster.connect(place.name) as other:
+        other.execute("BEGIN")
+        other.execute("SELECT id FROM replicas FOR UPDATE")
+        yield
+        other.execute("ROLLBACK")
+
+
+def test_i20_a_push_that_is_known_in_every_op_is_told_again_while_nobody_can_write(place: Place) -> None:
+    with serving(place) as server:
+        pusher = Pusher.enrol(place, server)
+        known, new = pusher.batch(30), pusher.batch(2)
+        first = pusher.insist(known)
+        with writing(place):
+            started = time.monotonic()
+            status, again = pusher.send(known)
+            took = time.monotonic() - started
+            assert status == 200 and all(result["dup"] for result in again["results"])
+            assert took < 2.5, "it waited for a turn at writing"  # less than any wait for a lock here
+            assert pusher.send(new, timeout_s=40)[0] == 503, "the other one does keep writers out"
+        assert [{**result, "dup": False} for result in again["results"]] == first["results"]
+        assert {k: again[k] for k in ("next_seq", "head", "epoch")} == {k: first[k] for k in ("next_seq", "head", "epoch")}
+        altered = json.loads(known) | {"outbox_len": 77}  # what it says besides is news, and is noted
+        assert pusher.send(json.dumps(altered).encode())[0] == 200
+        with place.app(), snapshot() as session:
+            assert session.scalars(select(Replica.outbox_len).where(Replica.id == pusher.replica)).one() == 77
+        pusher.insist(new)
+    assert faults_of(place, pusher.acks) == []
