@@ -318,16 +318,18 @@ def test_p88_a_body_may_be_packed_with_zstd(small: tuple[Place, Server], pushers
 
 
 def test_s4_sixteen_writers_wait_alike(sqlite_template: Template, tmp_path: Any) -> None:
-    place, waits = sqlite_template.copy(tmp_path / "place"), list[float]()
+    """Told in turns of others, not in seconds: a machine that is busy otherwise stalls all alike."""
+    place, waits, done = sqlite_template.copy(tmp_path / "place"), list[int](), list[int]()
     with place.app() as app:
 
         def write() -> None:
             with app.app_context():
                 for _ in range(25):
-                    begun = time.perf_counter()
+                    asked = len(done)
                     with transaction() as session:
+                        waits.append(len(done) - asked)
                         tick(session)
-                    waits.append(time.perf_counter() - begun)
+                        done.append(1)
 
         threads = [threading.Thread(target=write) for _ in range(16)]
         for thread in threads:
@@ -336,4 +338,4 @@ def test_s4_sixteen_writers_wait_alike(sqlite_template: Template, tmp_path: Any)
             thread.join()
     waits.sort()
     assert len(waits) == 400
-    assert waits[int(len(waits) * 0.99)] < 5 * waits[len(waits) // 2], waits[-5:]
+    assert waits[int(len(waits) * 0.99)] <= 32, waits[-5:]  # a lottery has some wait through a hundred and more
