@@ -22,11 +22,11 @@ class RealDevice(Device):
         self.sent: list[dict[str, Any]] = []
         self.is_damaged = False
 
-    def record(self, verb: str, ent: tuple[str, str], args: dict[str, Any], key: str, **more: Any) -> str:
+    def record(self, verb: str, ent: tuple[str, str], args: dict[str, Any], key: str, op: str | None = None) -> str:
         """One op; `key` is the row on which its effect will be seen."""
-        op = str(uuid.uuid4())
+        op = op or str(uuid.uuid4())
         body = {"op": op, "verb": verb, "v": 1, "actor": "u-ins1", "ent": {"t": ent[0], "id": ent[1]}, "args": args,
-                "at": {"wall": "2026-11-24T08:00:00+08:00", "mono": 1, "boot": "b"}, **more}  # fmt: skip
+                "at": {"wall": "2026-11-24T08:00:00+08:00", "mono": 1, "boot": "b"}}  # fmt: skip
         replica.record(self.state, op, json.dumps(body, ensure_ascii=False, separators=(",", ":")), key)
         return op
 

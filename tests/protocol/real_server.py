@@ -203,11 +203,11 @@ class RealServer:
 
     # ---- the desk
 
-    def desk(self, verb: str, ent: tuple[str, str], args: Message) -> str | None:
+    def desk(self, verb: str, ent: tuple[str, str], args: Message, op_id: str | None = None, base: Message | None = None) -> str | None:
         """One op of the city's office; its id, or None where it is refused."""
         with self.app.app_context():
             try:
-                return submit(verb, args, SYSTEM, ent=ent).op_id
+                return submit(verb, args, SYSTEM, ent=ent, base=base, op_id=op_id).op_id
             except Problem:
                 return None
 
