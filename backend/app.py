@@ -31,8 +31,9 @@ from backend.ops.work import JOBS, PERIODIC
 from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.sweeps import queries as sweeps
-from backend.sync import admission, compaction, packing
+from backend.sync import admission, compaction, contacts, packing
 from backend.sync.bundles import BundleStore
+from backend.sync.desk import desk_bp
 from backend.sync.downloads import downloads_bp
 from backend.sync.receiving import finish_whole
 from backend.sync.rescue import rescue_bp
@@ -72,6 +73,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.extensions["rescue_store"] = PhotoStore(settings.rescue)
     guard.register(app, _device, _person)
     admission.register(app, settings)
+    contacts.register(app)
     for blueprint in (
         sync_bp,
         uploads_bp,
@@ -80,6 +82,7 @@ def create_app(config: Config | None = None) -> Flask:
         ops_views.ops_bp,
         ops_views.problems_bp,
         ledgers_bp,
+        desk_bp,
         console_bp,
         health_bp,
     ):

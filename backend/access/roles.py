@@ -5,7 +5,7 @@ from collections.abc import Mapping
 _READ = {"record.read", "ledger.read", "photo.view"}
 _FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", "sync"}
 _DESK = _READ | {
-    "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair",
+    "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair", "sync.watch",
 }  # fmt: skip
 _CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol"}
 
@@ -15,7 +15,9 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "system": frozenset(
         _CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive", "server.keep"}
     ),
-    "admin": frozenset(_READ | {"city.load", "pack.install", "user.add", "post.hold", "device.enrol", "ledger.export"}),
+    "admin": frozenset(
+        _READ | {"city.load", "pack.install", "user.add", "post.hold", "device.enrol", "ledger.export", "sync.watch"}
+    ),
     "city": frozenset(_CITY),
     "department": frozenset(_DESK),
     "district": frozenset(_DESK | {"task.excuse"}),
@@ -23,7 +25,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "school": frozenset(_READ | {"problem.act"}),
     "inspector": frozenset(_FIELD | {"record.read", "photo.view"}),
     "expert": frozenset(_FIELD | {"record.read", "photo.view"}),
-    "auditor": frozenset(_READ | {"ledger.export"}),
+    "auditor": frozenset(_READ | {"ledger.export", "sync.watch"}),
     FORMER: frozenset({"sync"}),
 }
 ROLES = tuple(role for role in PERMISSIONS if role != FORMER)

@@ -108,7 +108,7 @@ class Grant(Scoped, Base):
     """An area that a person may work in, from when to when, and what gives it ("user", "team:…"). Never removed (P34)."""
 
     __tablename__ = "grants"
-    __scope__ = PUBLIC
+    __scope__ = Scope(area="area_path")
     n: Mapped[int] = mapped_column(Integer, primary_key=True)
     user_id: Mapped[str] = mapped_column(Key)
     source: Mapped[str] = mapped_column(String(80))

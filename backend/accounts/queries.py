@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+from sqlalchemy import ColumnElement, and_, func, or_
 from sqlalchemy.orm import Session
 
-from backend.access.roles import FORMER
+from backend.access.roles import FORMER, may
 from backend.access.scope import SYSTEM, Actor, visible
-from backend.accounts.models import Device, Holding, Post, User, WebSession
+from backend.accounts.models import Device, EnrolCode, Grant, Holding, Post, User, WebSession
 from backend.accounts.rules import HoldingDifference, compare_terms
 from backend.accounts.tokens import digest
 from backend.errors import Problem
@@ -78,6 +79,35 @@ def user_of_cookie(session: Session, cookie: str, now: datetime) -> tuple[User, 
 def users(session: Session, actor: Actor) -> Sequence[User]:
     """All users, by login."""
     return session.scalars(visible(User, actor).order_by(User.login)).all()
+
+
+def overseen(session: Session, actor: Actor, since: datetime) -> Sequence[Any]:
+    """(id, name, role, is_active) of people who work in the actor's areas, or did at some time since `since`, by id.
+
+    A department sees its own people there. Whoever may enrol devices also sees people who never had an area: nobody else does.
+    """
+    is_lately = or_(Grant.to_at.is_(None), Grant.to_at >= since)
+    wanted: ColumnElement[bool] = User.id.in_(visible(Grant, actor).with_only_columns(Grant.user_id).where(is_lately))
+    if may(actor.role, "device.enrol"):
+        wanted = or_(wanted, User.id.not_in(visible(Grant, SYSTEM).with_only_columns(Grant.user_id)))
+    if actor.role == "department":
+        wanted = and_(wanted, User.department_id == actor.department_id)
+    columns = (User.id, User.name, User.role, User.is_active)
+    return session.execute(visible(User, actor).with_only_columns(*columns).where(wanted).order_by(User.id)).all()
+
+
+def devices_of(session: Session, user_ids: Sequence[str]) -> Sequence[Device]:
+    """The devices of these people, oldest first."""
+    statement = visible(Device, SYSTEM).where(Device.user_id.in_(user_ids))
+    return session.scalars(statement.order_by(Device.enrolled_at, Device.id)).all()
+
+
+def open_codes(session: Session, user_ids: Sequence[str]) -> dict[str, datetime]:
+    """{person: when it ends or ended} of the latest enrolment code that nobody has used."""
+    where = (EnrolCode.user_id.in_(user_ids), EnrolCode.used_at.is_(None))
+    columns = (EnrolCode.user_id, func.max(EnrolCode.expires_at))
+    statement = visible(EnrolCode, SYSTEM).with_only_columns(*columns).where(*where).group_by(EnrolCode.user_id)
+    return {user_id: ends_at for user_id, ends_at in session.execute(statement)}  # noqa: C416 - a Result is no mapping
 
 
 def devices(session: Session, actor: Actor) -> Sequence[Device]:

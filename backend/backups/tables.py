@@ -18,7 +18,17 @@ BATCH = 1000
 SCHEMA_TABLE = "alembic_version"
 # What changes although nothing in the record does: the books of the protocol and of this server itself.
 BOOKS = frozenset(
-    {"commit_clock", "epochs", "jobs", "journal", "journal_head", "op_log", "server_meta", "web_sessions"}
+    {
+        "commit_clock",
+        "device_contacts",
+        "epochs",
+        "jobs",
+        "journal",
+        "journal_head",
+        "op_log",
+        "server_meta",
+        "web_sessions",
+    }
 )
 Row = Sequence[Any]
 

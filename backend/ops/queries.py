@@ -4,11 +4,12 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, func, or_
+from sqlalchemy import ColumnElement, func, or_, text
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.ops.models import LoggedOp
+from backend.photos.models import Photo, PhotoRef
 
 HELD = ("parked", "blocked")
 
@@ -46,6 +47,24 @@ def held_counts(session: Session, actor: Actor) -> list[Mapping[str, Any]]:
         statement.group_by(LoggedOp.status, LoggedOp.reason).order_by(LoggedOp.status, LoggedOp.reason)
     )
     return [{"status": s, "reason": r, "count": n, "oldest_at": at} for s, r, n, at in rows]
+
+
+def held_by_replica(session: Session, actor_ids: Sequence[str]) -> dict[str, tuple[int, datetime]]:
+    """{replica: (how many, oldest)} of what these people's devices brought and somebody still has to decide."""
+    where = (LoggedOp.actor_id.in_(actor_ids), LoggedOp.status.in_(HELD), LoggedOp.replica.is_not(None))
+    columns = (LoggedOp.replica, func.count(), func.min(LoggedOp.received_at))
+    statement = visible(LoggedOp, SYSTEM).with_only_columns(*columns).where(*where).group_by(LoggedOp.replica)
+    return {str(replica): (count, at) for replica, count, at in session.execute(statement)}
+
+
+def awaited_by_replica(session: Session) -> dict[str, tuple[int, datetime]]:
+    """{replica: (how many photos, since when)} that ops in custody speak of and whose bytes are not here."""
+    columns = (LoggedOp.replica, func.count(Photo.sha256.distinct()), func.min(LoggedOp.received_at))
+    statement = visible(Photo, SYSTEM).with_only_columns(*columns).join(PhotoRef, PhotoRef.sha256 == Photo.sha256)
+    statement = statement.join(LoggedOp, LoggedOp.op_id == PhotoRef.op_id)
+    where = (text("photos.state = 'awaiting'"), LoggedOp.replica.is_not(None))  # as the index has it, word for word
+    found = session.execute(statement.where(*where).group_by(LoggedOp.replica))
+    return {str(replica): (count, at) for replica, count, at in found}
 
 
 def held_ids(session: Session, reasons: Sequence[str], actor_id: str | None = None) -> list[str]:

@@ -3,11 +3,13 @@
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Integer, String
+from sqlalchemy import JSON, BigInteger, Index, Integer, String, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.access.scope import PUBLIC, Scope, Scoped
 from backend.database import AreaPath, Base, Key, UtcDateTime
+
+_AWAITED = text("state = 'awaiting'")  # the few whose bytes are not here yet
 
 
 class Photo(Scoped, Base):
@@ -25,6 +27,7 @@ class Photo(Scoped, Base):
     exif: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     received_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     derived_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    __table_args__ = (Index("ix_photos_awaited", "sha256", sqlite_where=_AWAITED, postgresql_where=_AWAITED),)
 
 
 class PhotoRef(Scoped, Base):

@@ -11,7 +11,10 @@ from backend.database import Base, Key, UtcDateTime
 
 
 class Replica(Scoped, Base):
-    """One app installation's log: where it stands, and what it last said of itself."""
+    """One app installation's log: where it stands, and what it last said of itself.
+
+    `outbox_len`: ops that it still held when its last push had been taken in; `held_since`: since when it has held some.
+    """
 
     __tablename__ = "replicas"
     __scope__ = PUBLIC
@@ -24,7 +27,9 @@ class Replica(Scoped, Base):
     head: Mapped[str] = mapped_column(String(64))
     status: Mapped[str] = mapped_column(String(10), default="active")
     outbox_len: Mapped[int] = mapped_column(Integer, default=0)
+    held_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    pushed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     last_pull_clock: Mapped[int | None] = mapped_column(BigInteger)
     __table_args__ = (UniqueConstraint("user_id", "install_id", "nonce"),)
 
@@ -40,6 +45,28 @@ class ReplicaStep(Base):
     seq: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     op_id: Mapped[str] = mapped_column(Key)
     fp: Mapped[str] = mapped_column(String(64))
+
+
+class DeviceContact(Scoped, Base):
+    """When a device was last heard of, and how that went: bookkeeping for those who look after it (contacts.py).
+
+    `failures`: {stage: {code, at_ms, count}}, `count` those in a row since the stage last went well. At most
+    contacts.KEEP_S late; what a replica's push says of itself stands with the replica.
+    """
+
+    __tablename__ = "device_contacts"
+    __scope__ = PUBLIC
+    device_id: Mapped[str] = mapped_column(Key, primary_key=True)
+    seen_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    pulled_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    complete_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    complete_clock: Mapped[int | None] = mapped_column(BigInteger)
+    held: Mapped[int | None] = mapped_column(Integer)
+    held_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    held_since: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    proto: Mapped[int | None] = mapped_column(Integer)
+    schema: Mapped[int | None] = mapped_column(Integer)
+    failures: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)
 
 
 class Divergence(Scoped, Base):

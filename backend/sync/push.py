@@ -102,18 +102,25 @@ def _chunks(ops: Sequence[Framed]) -> list[list[Framed]]:
 
 def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, outbox_len: Any,
                 answer: dict[str, Any]) -> None:  # fmt: skip
+    left = max(_count(outbox_len) - len(answer["results"]) - len(chunk), 0)  # what the device holds after this chunk
+
     def work(session: Session) -> tuple[dict[str, Any], list[Outcome]]:
-        server, head = _stand(session, replica_id, epoch, actor)
+        server, head, held_since = _stand(session, replica_id, epoch, actor)
         passing("push.begun")
         stand = {"epoch": server.epoch, "durable_seq": server.durable_clock}
         lock(session, {key for op in chunk for key in touched(op)})
         outcomes = _apply_chunk(session, chunk, head, actor, now)
         moved = {"next_seq": head.next_seq, "head": head.head}
-        said = {"last_seen_at": now, "outbox_len": _count(outbox_len)}
+        said = {
+            "last_seen_at": now,
+            "pushed_at": now,
+            "outbox_len": left,
+            "held_since": (held_since or now) if left else None,
+        }
         rows.change(session, Replica, {"id": head.replica}, {**moved, **said})
         return stand | moved, outcomes
 
-    stand, outcomes = _told_again(chunk, replica_id, epoch, actor, now, _count(outbox_len)) or rows.run(work)
+    stand, outcomes = _told_again(chunk, replica_id, epoch, actor, now, left) or rows.run(work)
     answer.update(stand)
     first = {outcome.op_id: n for n, outcome in reversed(list(enumerate(outcomes)))}
     answer["results"] += [
@@ -122,7 +129,7 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
     ]
 
 
-def _told_again(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, outbox_len: int
+def _told_again(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, left: int
                 ) -> tuple[dict[str, Any], list[Outcome]] | None:  # fmt: skip
     """P7, I20: what a chunk of which every op is in custody, and which moves nothing, was told: read from one snapshot,
     without a turn at writing. None where there is anything to write or to refuse."""
@@ -130,7 +137,7 @@ def _told_again(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
         replica = queries.replica_of(session, actor, replica_id, is_locked=False)
         if not chunk or replica is None or max(op.seq for op in chunk) >= replica.next_seq:
             return None
-        is_noted = replica.outbox_len == outbox_len and abs(now - (replica.last_seen_at or NEVER)) < SEEN_AGAIN
+        is_noted = replica.outbox_len == left and abs(now - (replica.last_seen_at or NEVER)) < SEEN_AGAIN
         server = meta(session, actor)
         if replica.status != "active" or epoch != server.epoch or not is_noted:
             return None
@@ -142,8 +149,9 @@ def _told_again(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
         return stand, [known[op.id][1] for op in chunk]
 
 
-def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple[Any, Head]:
-    """This server's history and where the replica stands in it (plain: an op that fails makes the session forget objects).
+def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple[Any, Head, datetime | None]:
+    """This server's history, where the replica stands in it, and since when it has held something back (plain: an op that
+    fails makes the session forget objects).
     Raises Problem epoch_changed, replica_forked, replica_revoked."""
     server = meta(session, actor)
     if epoch != server.epoch:
@@ -152,7 +160,7 @@ def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple
     if replica is None or replica.status != "active":
         code = "replica_forked" if replica is None else "replica_revoked"
         raise Problem(code, extra={"next_seq": 1, "head": "0" * 64})
-    return server, Head(replica.id, replica.next_seq, replica.head)
+    return server, Head(replica.id, replica.next_seq, replica.head), replica.held_since
 
 
 def _name(replica: Any) -> str:

@@ -54,6 +54,13 @@ class Mismatched(fields.Field[Any]):
         return value
 
 
+class Count(fields.Field[Any]):
+    """How many; what cannot be meant is as if it had not been said: no word about itself keeps a device from pulling."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        return value if type(value) is int and 0 <= value < 2**31 else None
+
+
 class Enrol(Schema):
     """POST /enrol."""
 
@@ -93,6 +100,7 @@ class Pull(Schema):
     accept_bundles = fields.Boolean(load_default=False)
     taken = fields.List(fields.String(), load_default=list, validate=validate.Length(max=MAX_TAKEN))
     mismatched = Mismatched(load_default=dict)
+    outbox_len = Count(load_default=None)
 
 
 class Members(fields.Field[Any]):

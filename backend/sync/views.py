@@ -20,7 +20,7 @@ from backend.errors import Problem
 from backend.faults import passing
 from backend.feed.log import meta
 from backend.ops.apply import now_utc
-from backend.sync import admission, ask, history, queries, schemas, times
+from backend.sync import admission, ask, contacts, history, queries, schemas, times
 from backend.sync import pull as pulls
 from backend.sync import push as pushes
 from backend.sync.models import Replica, UnreadablePush
@@ -48,6 +48,7 @@ def hello() -> dict[str, Any]:
 @sync_bp.post("/enrol")
 def enrol() -> tuple[dict[str, Any], int]:
     asked, now = incoming.loaded(schemas.Enrol()), now_utc()
+    contacts.tell(code=asked["code"])
     install = asked["install_id"]
     with transaction() as session:
         device, token, user = tokens.redeem(session, asked["code"], install, asked["app"], now)
@@ -96,6 +97,9 @@ def pull() -> dict[str, Any]:
             answer = pulls.page(session, asked, actor, key, store)
     except history.Ahead as ahead:
         raise history.begin(ahead, actor, now) from ahead
+    contacts.tell(
+        clock=answer["as_of"] if answer["complete"] else None, **{n: body[n] for n in ("outbox_len", "proto", "schema")}
+    )
     return {**answer, **_closing(now, body["replica"])}
 
 

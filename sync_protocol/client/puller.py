@@ -67,7 +67,7 @@ class Puller:
             "proto": PROTO, "schema": SCHEMA, "replica": state["replica"], "cursor": state["cursor"],
             "resetting": replica.resetting(state), "unacked": asked,
             "limit": limit, "accept_bundles": filling.may_bundle(state), "taken": state.get("taken", []),
-            "mismatched": doubts.mismatched(state),
+            "mismatched": doubts.mismatched(state), "outbox_len": len(state["outbox"]),
         }  # fmt: skip
         try:
             page = whole(self.transport.json("POST", f"{self._base}/pull", request))

@@ -20,7 +20,7 @@ from backend.territory import queries as territory
 from sync_protocol import replica as rules
 from tests.api.test_custody import Field, app, phone, site_in, state  # noqa: F401 - fixtures
 
-EXCEPT_WHEN_SEEN = {"last_seen_at", "outbox_len", "last_pull_clock"}
+EXCEPT_WHEN_SEEN = {"last_seen_at", "outbox_len", "last_pull_clock", "pushed_at", "held_since"}
 
 
 def whole_record() -> dict[str, list[Any]]:

@@ -7,7 +7,7 @@ from marshmallow import RAISE, Schema, fields, validate
 from backend.inspections.schemas import Answers, Texts
 from backend.problems.schemas import Changes
 from backend.shapes import Real
-from backend.sync.schemas import Check, Members, Mismatched, Resetting
+from backend.sync.schemas import Check, Count, Members, Mismatched, Resetting
 from tests.contract import DOCUMENT, resolved
 
 SUM: dict[str, Any] = {"type": "string", "pattern": "^[0-9a-f]{16}$"}
@@ -29,6 +29,7 @@ OWN: dict[type, dict[str, Any]] = {
             {"type": "array", "items": {"type": "string"}},
         ]
     },
+    Count: {},  # taken whatever it is: anything but a number says nothing
     Check: {"type": "array", "minItems": 2, "maxItems": 2, "prefixItems": [{"type": "integer", "minimum": 0}, SUM]},
     Members: {"type": "array", "maxItems": 200, "items": {"type": "array", "minItems": 3, "maxItems": 4}},
     Mismatched: {

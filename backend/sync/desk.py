@@ -1,0 +1,42 @@
+"""The desk's HTTP door to the health of sync: load → may they → do → dump. No decisions."""
+
+from typing import Any
+
+from flask import Blueprint, current_app
+
+from backend import incoming
+from backend.access.guard import person_actor, require
+from backend.database import snapshot
+from backend.errors import Invalid
+from backend.ops.apply import now_utc
+from backend.sync import contacts, health
+
+desk_bp = Blueprint("desk", __name__, url_prefix="/v1")
+MOST, USUAL = 2_000, 500
+
+
+@desk_bp.get("/sync-health")
+def sync_health() -> dict[str, Any]:
+    actor = person_actor()
+    require(actor, "sync.watch")
+    incoming.choose(incoming.JSON)
+    asked = incoming.parameters("show", "limit")
+    show, limit = _show(asked.get("show", "all")), _limit(asked.get("limit"))
+    contacts.written()
+    silent_after_s = current_app.extensions["config"].silent_after_s
+    with snapshot() as session:
+        return health.board(session, actor, now_utc(), silent_after_s, show, limit)
+
+
+def _show(text: str) -> str:
+    if text not in health.SHOWN:
+        raise Invalid(errors=[{"pointer": "?show", "code": "invalid", "detail": f"one of {', '.join(health.SHOWN)}"}])
+    return text
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return USUAL
+    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST):
+        raise Invalid(errors=[{"pointer": "?limit", "code": "invalid", "detail": f"1 to {MOST}"}])
+    return int(text)
