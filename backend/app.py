@@ -32,6 +32,7 @@ from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.sweeps import queries as sweeps
 from backend.sync import admission, compaction, contacts, packing
+from backend.sync import poke as pokes
 from backend.sync.bundles import BundleStore
 from backend.sync.desk import desk_bp
 from backend.sync.downloads import downloads_bp
@@ -74,6 +75,7 @@ def create_app(config: Config | None = None) -> Flask:
     guard.register(app, _device, _person)
     admission.register(app, settings)
     contacts.register(app)
+    pokes.register(app, settings)
     for blueprint in (
         sync_bp,
         uploads_bp,
@@ -82,6 +84,7 @@ def create_app(config: Config | None = None) -> Flask:
         ops_views.ops_bp,
         ops_views.problems_bp,
         ledgers_bp,
+        pokes.poke_bp,
         desk_bp,
         console_bp,
         health_bp,

@@ -55,6 +55,11 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "requests let in / worked on at a time, by lane; who finds one full is told when to come back",
     ),
     "HUYUAN_PUSH_SECONDS": ("20", "a push starts no new lot of ops after this long and says where it stopped"),
+    "HUYUAN_POKE_LISTENERS": (
+        "32",
+        "devices that may listen for changes at a time, in each process; each keeps one of the server's 160 threads",
+    ),
+    "HUYUAN_POKE_LIFE_S": ("300", "a device that listens is let go after about so many seconds and comes again"),
     "HUYUAN_SILENT_AFTER_S": (
         "129600",
         "a device that was not heard of for so many seconds is silent (sync health): a day offline and half a day's grace",
@@ -99,6 +104,8 @@ class Config:
     lanes: Mapping[str, tuple[int, int]] = field(default_factory=lambda: read_lanes(SETTINGS["HUYUAN_LANES"][0]))
     push_seconds: float = 20.0
     silent_after_s: float = 129_600.0
+    poke_listeners: int = 32
+    poke_life_s: float = 300.0
 
     @property
     def photos(self) -> Path:
@@ -161,6 +168,8 @@ def load(data_directory: Path | None = None, database_url: str = "") -> Config:
         min_free_bytes=env.int("HUYUAN_MIN_FREE_BYTES", 268_435_456),
         lanes=read_lanes(env.str("HUYUAN_LANES", SETTINGS["HUYUAN_LANES"][0])),
         push_seconds=env.float("HUYUAN_PUSH_SECONDS", 20.0),
+        poke_listeners=env.int("HUYUAN_POKE_LISTENERS", 32),
+        poke_life_s=env.float("HUYUAN_POKE_LIFE_S", 300.0),
         silent_after_s=env.float("HUYUAN_SILENT_AFTER_S", 129_600.0),
         former_secrets=tuple(filter(None, env.str("HUYUAN_FORMER_SECRET_KEYS", "").split(","))),
     )

@@ -111,10 +111,15 @@ def init_app(app: Flask, config: Config) -> None:
         (prepare_sqlite if config.is_sqlite else prepare_postgres)(db.engine)
 
 
-def close_app(app: Flask) -> None:
-    """Close connections and the lock file of an app that is done (tests make many), first whatever works beside its requests."""
+def still(app: Flask) -> None:
+    """End whatever works beside the requests of an app; what it has to write it writes. Twice is once."""
     for close in app.extensions.get("closers", ()):
         close()
+
+
+def close_app(app: Flask) -> None:
+    """Close connections and the lock file of an app that is done (tests make many)."""
+    still(app)
     with app.app_context():
         db.session.remove()
         for engine in db.engines.values():

@@ -12,7 +12,7 @@ from typing import Any
 
 import structlog
 
-from backend.database import close_app, fold_back, gate
+from backend.database import close_app, fold_back, gate, still
 
 log = structlog.get_logger(__name__)
 graceful_timeout = 20
@@ -60,6 +60,7 @@ def worker_exit(server: Any, worker: Any) -> None:
     if background is not None:
         background.stop()
         background.join(_WORKER_S)
+    still(app)
     with app.app_context():
         try:
             if gate().is_needed:

@@ -114,8 +114,9 @@ def first_start(config: Config, with_demo: bool) -> None:
 
 
 def server_command(host: str, port: int) -> list[str]:
-    """The WSGI server: threads are the slow-phone budget, lanes (HUYUAN_LANES) leave some for desks; SQLite is served by one process (one gate, one worker)."""
-    return [sys.executable, "-m", "gunicorn", "--no-control-socket", "--worker-class", "backend.field_worker.FieldWorker", "--workers", "1", "--threads", "128",
+    """The WSGI server: threads are the slow-phone budget; lanes (HUYUAN_LANES) and listeners (HUYUAN_POKE_LISTENERS) leave some for
+    desks. SQLite is served by one process (one gate, one worker)."""
+    return [sys.executable, "-m", "gunicorn", "--no-control-socket", "--worker-class", "backend.field_worker.FieldWorker", "--workers", "1", "--threads", "160",
             "--config", "python:backend.serving", "--bind", f"{host}:{port}", "--log-level", "warning", "backend.wsgi:app"]  # fmt: skip
 
 

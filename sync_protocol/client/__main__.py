@@ -9,7 +9,7 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from sync_protocol.client import rounds
+from sync_protocol.client import listening, rounds
 from sync_protocol.client.session import FieldClient, NotEnrolled
 from sync_protocol.client.transport import TIMEOUT_S, Offline, Refused, ServerBusy
 
@@ -50,6 +50,8 @@ def _parser() -> argparse.ArgumentParser:
     sync.add_argument(
         "--patient", action="store_true", help="as a phone in a pocket: starts within two minutes, waits long"
     )
+    watch = commands.add_parser("watch", help="sync now, then whenever the server says that something has changed")
+    watch.add_argument("--seconds", type=float, default=3600.0, help="for how long")
     for name in ("view", "pending"):
         commands.add_parser(name).add_argument("type")
     return parser
@@ -70,6 +72,9 @@ def run(given: argparse.Namespace) -> object:
         if given.command == "sync" and given.patient:
             time.sleep(rounds.start_delay_s(client.has_urgent(), Random()))
             return {"done": client.sync(pace=rounds.PATIENT), **client.status()}
+        if given.command == "watch":
+            client.sync()
+            return {**listening.watch(client, given.seconds, Random()), **client.status()}
         if given.command == "view":
             return client.rows(given.type)
         if given.command == "pending":

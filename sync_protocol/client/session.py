@@ -3,7 +3,7 @@ day drive; no rule of the protocol is decided here (`replica` does), and nothing
 
 import secrets
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -15,6 +15,7 @@ import orjson
 from sync_protocol import PROTO, doubts, history, replica
 from sync_protocol.client import rescuer, rounds, shown, timing
 from sync_protocol.client.healing import Healer, require_epoch
+from sync_protocol.client.listening import DEAD_S, Poke, pokes
 from sync_protocol.client.puller import Puller
 from sync_protocol.client.registration import Registration
 from sync_protocol.client.store import ClientStore
@@ -64,7 +65,7 @@ class FieldClient:
         self.registration = Registration(self.store, self.transport, BASE, random)
         self._healer = Healer(self.store, self.registration)
         self.puller = Puller(self.store, self.transport, BASE, self._healer)
-        self._chunk_bytes = chunk_bytes
+        self._chunk_bytes, self._url = chunk_bytes, base_url
         self._clock = clock or (lambda: datetime.now().astimezone())
         self._random = random
         self._pulse = pulse or timing.pulse(random)
@@ -230,6 +231,17 @@ class FieldClient:
         """Ops → photos → pull, at most `tries` times; True when everything is over and the view complete.
         How it waits between tries is `rounds`'. Raises Refused."""
         return rounds.run(self, tries, wait, jitter or Random(), until_quiet, pace)
+
+    def listen(self) -> Iterator[Poke | None]:
+        """P91: pokes as they come (None: a sign of life), over a line of their own. Raises Offline, ServerBusy, Refused."""
+        line = Transport(self._url, DEAD_S)
+        line.token = self.transport.token
+        yield from pokes(line, f"{BASE}/poke")
+
+    def is_news(self, poke: Poke) -> bool:
+        """Whether a poke tells of something that the view here does not hold yet. Raises NotEnrolled."""
+        state = _require_enrolled(self.store.state("outbox", "epoch", "seen_clock"))
+        return bool(poke.epoch != state["epoch"] or poke.clock > state["seen_clock"])
 
     def hello(self) -> dict[str, Any]:
         """The server's limits and time. Raises Offline, ServerBusy, Refused; nothing local has changed then."""

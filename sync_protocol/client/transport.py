@@ -6,7 +6,7 @@ import http.client
 import json
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any, BinaryIO
 from urllib.parse import urlsplit
 
@@ -17,6 +17,7 @@ TIMEOUT_S = 30.0
 READ_BYTES = 65_536
 KEPT_BYTES = 2_048  # of a download: what a line that breaks may cost
 MAX_ANSWER_BYTES = 64 * 1024 * 1024  # far above any page; a line that never ends must not fill the phone
+MAX_LINE_BYTES = 4_096  # of a stream of lines; what is longer is no line of ours and comes in pieces
 MAX_WAIT_S = 3600.0
 BUSY = (429, 503)
 
@@ -113,6 +114,25 @@ class Transport:
         if answer.will_close:
             self.close()
         return answer.status, answer.headers, data
+
+    def lines(self, path: str) -> Iterator[str]:
+        """GET of a stream of text lines that has no end of its own: each as it comes, without its end. The connection is
+        dropped afterwards. Raises Offline, ServerBusy, Refused."""
+        kind = http.client.HTTPSConnection if self._url.scheme == "https" else http.client.HTTPConnection
+        self.close()
+        try:
+            self._connection = kind(self._url.netloc, timeout=self._timeout_s)
+            self._connection.request("GET", path, None, {**self.headers(), "Accept": "text/event-stream"})
+            answer = self._connection.getresponse()
+            if answer.status != 200:
+                self._read(path, answer.status, answer.headers, _drain(answer))
+                raise Offline(f"status {answer.status} is not this server's")
+            while line := answer.readline(MAX_LINE_BYTES):
+                yield line.decode("utf-8", "replace").rstrip("\r\n")
+        except (OSError, http.client.HTTPException) as fault:
+            raise Offline(repr(fault)) from fault
+        finally:
+            self.close()
 
     def close(self) -> None:
         """Drop the connection; the next exchange makes a new one."""
