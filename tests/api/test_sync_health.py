@@ -167,9 +167,9 @@ def test_each_stage_tells_its_last_refusal_and_how_many_in_a_row(world: World) -
 
 def test_one_who_was_sent_away_by_a_full_lane_or_taken_out_of_service_is_known_all_the_same(world: World) -> None:
     phone, lanes = world.phone("inspector_a"), world.app.extensions["admission"].lanes
-    lanes["pull"].inside += lanes["pull"].most
+    lanes["pull"].came_at_s += [0.0] * lanes["pull"].most
     assert phone.post("/sync/v1/pull", {"proto": 1}).status_code == 503
-    lanes["pull"].inside -= lanes["pull"].most
+    lanes["pull"].came_at_s.clear()
     assert of(board(world), phone)["failures"]["pull"]["code"] == "overloaded"
     phone.post("/sync/v1/push", phone.frame() | {"outbox_len": 2})
     world.change(update(Device).where(Device.id == phone.device).values(is_revoked=True))
