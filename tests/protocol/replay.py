@@ -30,7 +30,7 @@ from sync_protocol.identity import GENESIS
 # What is not the record: bookkeeping of the protocol and of jobs, the books themselves, what belongs to a phone.
 ASIDE = frozenset({
     "op_log", "op_waits", "op_incidents", "jobs", "journal", "journal_head", "commit_clock", "replicas", "replica_steps",
-    "divergences", "rescues", "unreadable_pushes", "feed_horizons", "server_meta", "devices", "enrol_codes", "web_sessions", "uploads",
+    "device_contacts", "divergences", "rescues", "unreadable_pushes", "feed_horizons", "server_meta", "devices", "enrol_codes", "web_sessions", "uploads",
 })  # fmt: skip
 PLACE_IN_FEED = frozenset({"clock", "sub"})  # one transaction each here, several ops in one there
 Record = dict[str, list[dict[str, Any]]]
