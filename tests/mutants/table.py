@@ -35,7 +35,7 @@ class Mutant:
     put_in: Callable[[Patch], None]
 
 
-MACHINE = ("tests/protocol/test_real_machine.py", "-k", "sqlite")
+MACHINE = ("tests/protocol/test_real_machine.py",)
 RACE = ("tests/faults/test_feed_race.py", "-k", "p1 and postgres")
 COMMUTE, UPLOADS = "tests/problems/test_commute.py", ("tests/api/test_uploads.py", "tests/api/test_blobs.py", "-k", "overtaken or patch or hash")
 MODEL = ("tests/protocol/test_traces.py", "tests/protocol/test_machine.py")

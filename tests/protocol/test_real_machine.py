@@ -20,7 +20,6 @@ from sqlalchemy import update
 from backend.database import transaction
 from backend.problems.models import Problem
 from sync_protocol import replica
-from tests.postgres import cluster
 from tests.protocol import laws
 from tests.protocol.memory_server import Refusal
 from tests.protocol.real_device import RealDevice
@@ -158,18 +157,12 @@ class RealField(RuleBasedStateMachine):
             assert not set(replica.unacked(device.state, 200)) - laws.held(self.server), "a decided op is still asked about"
 
 
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def server(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
-    folder = tmp_path_factory.mktemp("machine")
-    if request.param == "sqlite":
-        made = RealServer(folder)
-        yield made
-        made.close()
-        return
-    with cluster() as postgres:
-        made = RealServer(folder, postgres)
-        yield made
-        made.close()
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RealServer]:
+    """On SQLite; test_real_machine_on_postgres.py plays the same on PostgreSQL."""
+    made = RealServer(tmp_path_factory.mktemp("machine"))
+    yield made
+    made.close()
 
 
 def examples(server: RealServer) -> int:
