@@ -23,7 +23,7 @@ from backend.accounts import tokens
 from backend.app import create_app
 from backend.cli import setup
 from backend.config import Config
-from backend.database import clock, close_app, db, snapshot, transaction
+from backend.database import clock, close_app, db, snapshot, still, transaction
 from backend.errors import Problem
 from backend.feed import pages
 from backend.feed.log import meta
@@ -68,6 +68,7 @@ class RealServer:
         self.config = Config(data=folder, database_url=url, secret_key="for-tests-only", worker="off", log_level="CRITICAL")
         setup.migrate(self.config)
         self.app: Flask = create_app(self.config)
+        still(self.app)  # its disk is put back under it: nobody may write there beside the requests
         with self.app.app_context():
             self._settle()
         self._keep("pristine")
