@@ -175,7 +175,8 @@ def _join(session: Session, problem: Problem, data: Mapping[str, Any], actor: Ac
     problem.report_count += 1
     if data["found_at"] < problem.found_at:
         problem.found_at, problem.found_quality = data["found_at"], data["found_quality"]
-    problem.missing_photos = record.missing(session, problem.id)
+    if data["photos"]:  # a report without any changes nothing of what is waited for
+        problem.missing_photos = record.missing(session, problem.id)
     entry = Entry(
         "report", data["remark"], photos=data["photos"], op_id=data["op_id"], data={"finding": data["finding_id"]}
     )
