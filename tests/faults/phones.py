@@ -121,8 +121,9 @@ class Pusher:
         self.hear(status, answer)
         return status, answer
 
-    def insist(self, request: bytes, seconds: float = 60.0) -> dict[str, Any]:
-        """The same bytes again until everything in them has an outcome."""
+    def insist(self, request: bytes, seconds: float = 60.0, is_patient: bool = False) -> dict[str, Any]:
+        """The same bytes again until everything in them has an outcome; one who `is_patient` waits as long as it was
+        told to, as a real phone does."""
         wanted, end = len(json.loads(request)["ops"]), time.monotonic() + seconds
         while time.monotonic() < end:
             status, answer = self.send(request)
@@ -130,7 +131,8 @@ class Pusher:
                 return answer
             assert status in (0, 200, 409, 503, 507), (status, answer)
             assert answer.get("code") != "replica_forked", answer
-            time.sleep(0.02)
+            told_s = (answer.get("stopped") or answer).get("retry_after") if is_patient else None
+            time.sleep(told_s or 0.02)
         raise AssertionError(f"no whole answer within {seconds} s; last: {status} {answer}")
 
 
