@@ -55,6 +55,14 @@ def _append(state: State, kept: dict[str, Any]) -> None:
     state["outbox"].append(kept)
 
 
+def number(state: State) -> None:
+    """P2, P4: ops of a store that gave out numbers only when it sent them get them now, in their order, from
+    `next_seq` and `head` on."""
+    waiting, state["outbox"] = state["outbox"], []
+    for kept in waiting:
+        _append(state, kept)
+
+
 def wire(state: State, limit: int) -> list[dict[str, Any]]:
     """P1: the first `limit` ops of the outbox as they go over the wire, the same bytes at every try."""
     return [{"seq": k["seq"], "prev": k["prev"], "body": k["body"]} for k in state["outbox"][:limit]]

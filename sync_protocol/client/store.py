@@ -11,10 +11,8 @@ from typing import Any, BinaryIO
 
 import orjson
 
-TABLES = (
-    "CREATE TABLE IF NOT EXISTS state (k TEXT PRIMARY KEY, v BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS photos (sha256 TEXT PRIMARY KEY, size INT, mime TEXT, url TEXT, done INT DEFAULT 0)",
-)
+from sync_protocol.client import layouts
+
 WAITING, THERE, DAMAGED = 0, 1, 2  # photos.done
 MIMES = {
     ".jpg": "image/jpeg", ".jpeg": "image/jpeg", ".png": "image/png", ".webp": "image/webp",
@@ -26,18 +24,23 @@ class ClientStore:
     """The replica's state, one row a member (recording rewrites the outbox, not the map), and the
     photos that wait.
 
-    `synchronous` FULL is what a field device needs; OFF only for crowds of simulated devices.
+    `synchronous` FULL is what a field device needs; OFF only for crowds of simulated devices. A store of an older layout
+    is brought up to date when it is opened. Raises NewerStore (a ValueError) for one of a newer program, untouched.
     """
 
     def __init__(self, home: Path, synchronous: str = "FULL") -> None:
         self.home = home
+        layouts.refuse_newer(home / "device.db")
         (home / "photos").mkdir(parents=True, exist_ok=True)
         self._is_durable = synchronous != "OFF"
         self._db = sqlite3.connect(home / "device.db", isolation_level=None, check_same_thread=False, timeout=30)
         self._db.execute("PRAGMA journal_mode=WAL")
         self._db.execute(f"PRAGMA synchronous={synchronous}")
-        for table in TABLES:
-            self._db.execute(table)
+        try:
+            layouts.bring_up_to_date(self._db, home / "device.db")
+        except BaseException:
+            self._db.close()
+            raise
 
     @contextmanager
     def change(self, *members: str) -> Iterator[dict[str, Any]]:
