@@ -1,4 +1,5 @@
-"""Proof about the feed: each live entity is in its buckets and in no other, at its version. Reads only.
+"""Proof about the feed: each live entity is in its buckets and in no other, at its version, and counts there for what it
+is. Reads only.
 
 What the buckets of an entity are is asked of the same functions that write the feed; this proves that what
 they said was written, kept and moved.
@@ -12,6 +13,7 @@ from sqlalchemy import Select, Table, select
 from sqlalchemy.orm import Session
 
 from backend.backups.tally import Finding, Tally
+from backend.feed.log import signed
 from backend.feed.models import FeedRow
 from backend.inspections.models import Inspection
 from backend.problems import record as problems
@@ -20,6 +22,7 @@ from backend.programmes.models import Programme
 from backend.sweeps.models import Sweep, Task, Team
 from backend.territory import handlers as territory
 from backend.territory.models import Area, Department, Site
+from sync_protocol.checks import weight
 
 Fields = Mapping[str, Any]
 LOT = 500
@@ -75,7 +78,8 @@ def members(session: Session, tally: Tally) -> Iterator[Finding]:
         for lot in _lots(session, select(*(table.c[c] for c in kind.columns)).order_by(*table.primary_key)):
             tally.rows += len(lot)
             yield from _against_feed(session, name, kind, lot)
-    here = select(_FEED.c.bucket, _FEED.c.type, _FEED.c.id).where(_FEED.c.is_member)
+    names = ("bucket", "type", "id", "ver", "h")
+    here = select(*(_FEED.c[name] for name in names)).where(_FEED.c.is_member)
     for lot in _lots(session, here.order_by(_FEED.c.type, _FEED.c.id)):
         yield from _against_entities(session, lot)
 
@@ -112,6 +116,9 @@ def _against_entities(session: Session, lot: Sequence[Fields]) -> Iterator[Findi
         there = _there(session, kind, ids) if kind else set()
         for ent in (ent for ent in ids if ent not in there):
             yield f"{name} {ent}", "is in the feed and nowhere else"
+    for row in lot:
+        if row["h"] != signed(weight(row["type"], row["id"], row["ver"])):
+            yield f"{row['type']} {row['id']}", f"does not count in {row['bucket']} for what it is (P43)"
 
 
 def _there(session: Session, kind: Kind, ids: Sequence[str]) -> set[str]:

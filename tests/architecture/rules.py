@@ -44,6 +44,36 @@ UNSCOPED = {
     "backups/membership.py",
 }
 
+# Who writes to the database. The record is written by what an op does, and by nothing else (P9 of sync.md §4.3): the
+# handlers that `ops` calls, what they call, and the books.
+DOOR = {
+    "problems/record.py", "problems/edits.py", "problems/numbers.py", "accounts/grants.py",
+    "feed/log.py", "journal/book.py", "ops/custody.py",
+}  # fmt: skip
+# Beside it: files → the tables that they may write, none of which devices are told of or a ledger counts.
+BESIDE: dict[str, set[str]] = {
+    "accounts/tokens.py": {"EnrolCode", "WebSession", "Device"},  # who may come in
+    "ops/jobs.py": {"Job"},
+    "photos/pipeline.py": {"Photo"},  # when its derivatives were made
+    "sync/receiving.py": {"Upload"},  # how far the bytes are
+    "sync/rescue.py": {"Rescue"},
+    "sync/push.py": {"Replica", "ReplicaStep"},  # where a replica stands: with the ops, in one transaction
+    "sync/contacts.py": {"_TABLE"},  # who was heard of, and with what trouble
+    "sync/digests.py": {"Divergence"},
+    "sync/views.py": {"UnreadablePush"},
+    "database.py": {"CommitClock"},
+    "backups/tables.py": {"table", "TRUNCATE", "DELETE FROM"},  # a whole record at once, into a new epoch
+    "bulk.py": {"INSERT INTO", "UPDATE"},  # the tools, for whoever may
+    "rows.py": {"table"},
+}
+HANDLERS_FOR_OTHERS = {
+    "backups/membership.py",  # in which buckets an area is: a pure function
+    "problems/steps.py",  # the handlers of a problem's steps, in a file of their own
+}
+TOLD_TO_DEVICES = {"Area", "Department", "Site", "Programme", "Sweep", "Team", "Task", "Inspection", "Problem", "FeedRow"}
+_WRITERS = {"insert": 0, "update": 0, "delete": 0, "insert_many": 1, "update_many": 1}
+_RAW_SQL = re.compile(r"(INSERT INTO|UPDATE|DELETE FROM|TRUNCATE) ")
+
 
 def sources(root: Path) -> Iterator[tuple[str, ast.Module, str]]:
     """(path below backend/, tree, text) of every source file."""
@@ -122,6 +152,53 @@ def unscoped_reads(root: Path) -> list[str]:
         for node in ast.walk(tree):
             if isinstance(node, ast.Call) and READ.fullmatch(ast.unparse(node.func)):
                 faults.append(f"{path}:{node.lineno}")
+    return faults
+
+
+def writes(root: Path) -> list[str]:
+    """What writes a table without being the door, or one of those beside it at its own tables."""
+    faults = []
+    for path, tree, _ in sources(root):
+        if path.endswith("/handlers.py") or path in DOOR:
+            continue
+        made = {
+            a.targets[0].id: a.value.func.id for a in ast.walk(tree)
+            if isinstance(a, ast.Assign) and isinstance(a.targets[0], ast.Name)
+            and isinstance(a.value, ast.Call) and isinstance(a.value.func, ast.Name) and a.value.func.id[0].isupper()
+        }  # fmt: skip
+        for line, written in sorted(_written(tree)):
+            if made.get(written, written) not in BESIDE.get(path, set()):
+                faults.append(f"{path}:{line} writes {made.get(written, written)}")
+    return faults
+
+
+def _written(tree: ast.Module) -> Iterator[tuple[int, str]]:
+    """(line, table as it is named there) of every statement that writes, and of objects given to a session."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Constant) and isinstance(node.value, str) and (raw := _RAW_SQL.match(node.value)):
+            yield node.lineno, raw[1]
+        if not isinstance(node, ast.Call):
+            continue
+        owner, _, name = ast.unparse(node.func).rpartition(".")
+        at = _WRITERS.get(name) if owner in ("", "sa", "dialect", "sqlite", "postgresql") else None
+        at = 1 if owner == "rows" and name in ("add", "change") else at
+        at = 0 if owner == "session" and name in ("add", "add_all", "merge", "delete") else at
+        if at is not None and len(node.args) > at:
+            given = node.args[at]
+            yield node.lineno, ast.unparse(given.func if isinstance(given, ast.Call) else given)
+
+
+def handlers_reached(root: Path) -> list[str]:
+    """Imports of a room's handlers by who is not the door: `ops`, other handlers, and what they call."""
+    faults = []
+    for path, tree, _ in sources(root):
+        if room(path) == "ops" or path.endswith("/handlers.py") or path in DOOR or path in HANDLERS_FOR_OTHERS:
+            continue
+        for node in ast.walk(tree):
+            if not isinstance(node, ast.ImportFrom) or not (node.module or "").startswith("backend"):
+                continue
+            if str(node.module).endswith(".handlers") or "handlers" in {alias.name for alias in node.names}:
+                faults.append(f"{path}:{node.lineno} imports handlers")
     return faults
 
 

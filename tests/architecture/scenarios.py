@@ -7,6 +7,7 @@ FAULTS, PULL, LIFE = "tests/faults/test_", "tests/pull/test_", "tests/problems/t
 RACE, PUSHES, SQLITE, LOCKS = f"{FAULTS}feed_race.py", f"{FAULTS}push_races.py", f"{FAULTS}sqlite.py", f"{FAULTS}locks.py"
 LINE, DISK, UPLOADS, REPLAYS = f"{FAULTS}transport.py", f"{FAULTS}disk.py", f"{FAULTS}cut_uploads.py", f"{FAULTS}replays.py"
 CLOCKS, CUSTODY = "tests/doors/test_time.py", "tests/api/test_custody.py"
+BESIDE, STORES = "tests/backups/test_beside_the_door.py", "tests/doors/test_older_stores.py"
 
 WANTED = [f"{letter}{n}" for letter, most in {"P": 9, "S": 4, "T": 6, "C": 4, "W": 3, "L": 7, "F": 12}.items() for n in range(1, most + 1)]
 WANTED += ["F16"]
@@ -21,6 +22,11 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "P7": (f"{PUSHES}::test_p7_of_two_clones_that_push_at_once_exactly_one_is_told_of_a_fork",
            f"{PUSHES}::test_p7_cloned_phones_that_sync_at_once_lose_nothing_and_double_nothing"),
     "P8": (f"{PUSHES}::test_p8_ops_in_reverse_overlapping_order_of_sites_with_photos_arriving_never_deadlock",),
+    "P9": (f"{BESIDE}::test_p9_a_version_that_was_raised_by_raw_sql_is_named_for_every_type_of_the_feed",
+           f"{BESIDE}::test_p9_a_row_that_was_deleted_by_raw_sql_is_named_for_every_type_of_the_feed",
+           f"{BESIDE}::test_p9_a_row_that_was_put_in_by_raw_sql_is_named_for_every_type_of_the_feed",
+           f"{BESIDE}::test_p9_whatever_the_door_writes_of_the_record_it_tells_the_feed_and_both_books",
+           "tests/architecture/test_house.py::test_p9_nothing_but_the_door_writes_the_record"),
     "S1": (f"{SQLITE}::test_s1_a_read_is_of_one_moment_here_and_torn_with_the_drivers_defaults",),
     "S2": (f"{SQLITE}::test_s2_reading_and_then_writing_fails_at_once_without_our_begin_and_never_with_it",),
     "S3": (f"{SQLITE}::test_s3_every_connection_of_the_pool_writes_through_to_the_disk",
@@ -42,6 +48,9 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "W1": (f"{LIFE}life.py::test_the_table_that_people_reviewed_is_what_the_rules_say",),
     "W2": (f"{LIFE}commute.py::test_i17_facts_and_edits_of_different_fields_come_to_the_same_in_either_order",),
     "W3": (f"{LIFE}life.py::test_nothing_ends_a_danger_that_somebody_has_spoken_of_since",),
+    "L1": (f"{STORES}::test_a_store_of_an_older_layout_opens_loses_nothing_and_syncs",
+           f"{STORES}::test_a_phone_that_dies_while_it_is_brought_up_to_date_has_its_old_store",
+           f"{STORES}::test_a_store_of_a_newer_program_is_refused_and_not_a_byte_of_it_changes"),
     "L2": (f"{CUSTODY}::test_args_of_an_older_client_are_brought_to_the_newest_version",),
     "L3": (f"{CUSTODY}::test_a_release_that_knows_the_verb_carries_out_what_waited_for_it",),
     "L4": (f"{PULL}crowds.py::test_l4_a_thousand_sites_move_while_twenty_devices_page",),
@@ -67,7 +76,4 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 
 # Without a test, and why. A list that only shrinks.
-UNTESTED: dict[str, str] = {
-    "P9": "nothing but the one door writes the record; raw SQL beside it is outside the feed by design",
-    "L1": "the reference client's store has had one layout so far: there is no migration to test",
-}
+UNTESTED: dict[str, str] = {}

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from backend.backups.membership import KINDS
 from backend.ops.reactions import LATER, REACTIONS
 from tests.architecture import rules
 
@@ -22,6 +23,15 @@ def test_no_package_imports_what_stands_below_it_not_even_inside_a_function() ->
 
 def test_there_is_one_commit_in_the_source_tree() -> None:
     assert rules.commits(ROOT) == []
+
+
+def test_p9_nothing_but_the_door_writes_the_record() -> None:
+    """P9 of sync.md §4.3: no statement that writes stands outside the handlers and the books, but for bookkeeping that no
+    device is told of; and nobody but `ops` calls a handler."""
+    assert rules.writes(ROOT) == []
+    assert rules.handlers_reached(ROOT) == []
+    assert not rules.TOLD_TO_DEVICES & set().union(*rules.BESIDE.values())
+    assert {kind.table.__name__ for kind in KINDS.values()} | {"FeedRow"} == rules.TOLD_TO_DEVICES
 
 
 def test_every_read_begins_with_who_asks() -> None:
@@ -69,6 +79,25 @@ def test_a_second_commit_is_caught(tmp_path: Path) -> None:
     write(tmp_path, "database.py", "def t(s):\n    s.commit()\n")
     write(tmp_path, "problems/handlers.py", "def h(s):\n    s.commit()\n")
     assert rules.commits(tmp_path) == ["problems/handlers.py:3"]
+
+
+def test_a_write_beside_the_door_is_caught(tmp_path: Path) -> None:
+    write(tmp_path, "problems/views.py", "def v(s):\n    s.execute(update(Problem).values(state='closed'))\n")
+    write(tmp_path, "console/views.py", "def v(session):\n    new = Site(id='x')\n    session.add(new)\n")
+    write(tmp_path, "cli/city.py", "def c(session):\n    session.execute(text('UPDATE sites SET ver = 2'))\n")
+    write(tmp_path, "sweeps/queries.py", "from backend import rows\ndef q(s):\n    rows.change(s, Task, {}, {})\n")
+    write(tmp_path, "ops/jobs.py", "def j(s):\n    s.execute(insert(Job))\n    s.execute(insert(Site))\n")
+    write(tmp_path, "territory/handlers.py", "def h(s):\n    s.execute(insert(Site))\n")
+    assert rules.writes(tmp_path) == [
+        "cli/city.py:3 writes UPDATE",
+        "console/views.py:4 writes Site",
+        "ops/jobs.py:4 writes Site",
+        "problems/views.py:3 writes Problem",
+        "sweeps/queries.py:4 writes Task",
+    ]
+    write(tmp_path, "cli/sweep.py", "from backend.sweeps import handlers\n")
+    write(tmp_path, "sync/views.py", "def v():\n    from backend.problems.handlers import close\n")
+    assert rules.handlers_reached(tmp_path) == ["cli/sweep.py:2 imports handlers", "sync/views.py:3 imports handlers"]
 
 
 def test_an_unscoped_read_is_caught(tmp_path: Path) -> None:

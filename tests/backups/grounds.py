@@ -93,6 +93,22 @@ def photo(app: Flask, name: str) -> str:
     return sha256
 
 
+def fill(app: Flask) -> str:
+    """Something in every room; the hash of its photo."""
+    sha = photo(app, "one")
+    phone = Phone()
+    phone.report("A213", [sha])
+    phone.report("A107")
+    phone.record("no.such.verb", ("thing", "x"), {"note": "写下的话"})
+    phone.push(app)
+    again = Phone("r-2")  # a renumbered phone: duplicates move its head
+    for op in (*phone.state["acked"],):
+        replica.record(again.state, op["op"], op["body"], op["ent"])
+    again.report("A108")
+    again.push(app)
+    return sha
+
+
 def flip(path: Path, at: int) -> None:
     """One bit of one byte of a file turns over."""
     data = bytearray(path.read_bytes())

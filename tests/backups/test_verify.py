@@ -2,14 +2,12 @@
 Both databases."""
 
 import json
-import shutil
 import subprocess
 import sys
 import tracemalloc
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 from flask import Flask
@@ -20,57 +18,9 @@ from backend.backups.tally import NAMED, Tally, told
 from backend.config import Config
 from backend.database import snapshot
 from backend.ledgers.views import today
-from sync_protocol import replica
 from sync_protocol.identity import fingerprint
-from tests.backups.grounds import Phone, break_row, flip, opened, photo
+from tests.backups.grounds import Phone, break_row, flip, opened
 from tests.cast import A_SITE
-
-if TYPE_CHECKING:
-    from tests.conftest import Prepared
-
-
-def fill(app: Flask) -> str:
-    """Something in every room; the hash of its photo."""
-    sha = photo(app, "one")
-    phone = Phone()
-    phone.report("A213", [sha])
-    phone.report("A107")
-    phone.record("no.such.verb", ("thing", "x"), {"note": "写下的话"})
-    phone.push(app)
-    again = Phone("r-2")  # a renumbered phone: duplicates move its head
-    for op in (*phone.state["acked"],):
-        replica.record(again.state, op["op"], op["body"], op["ent"])
-    again.report("A108")
-    again.push(app)
-    return sha
-
-
-@pytest.fixture(scope="module", params=["sqlite", "postgres"])
-def full(request: pytest.FixtureRequest, prepared: "Prepared") -> Iterator[tuple[Config, str | None, str]]:
-    """A filled record that nobody breaks."""
-    config, name = prepared.copy(request.param)
-    with opened(config) as app:
-        sha = fill(app)
-    yield config, name, sha
-    prepared.drop(name)
-
-
-@pytest.fixture
-def filled(
-    full: tuple[Config, str | None, str], prepared: "Prepared", tmp_path: Path
-) -> Iterator[tuple[Config, Flask, str]]:
-    """A copy of the filled record that a test may break: (settings, app, hash of its photo)."""
-    whole, name, sha = full
-    shutil.copytree(whole.data, tmp_path / "data")
-    copied = None
-    url = f"sqlite:///{tmp_path / 'data' / 'huyuan.db'}"
-    if name is not None:
-        copied = f"{name}_{tmp_path.name}"[:60].lower()
-        url = prepared.cluster.database(copied, name)
-    config = replace(whole, data=tmp_path / "data", database_url=url)
-    with opened(config) as app:
-        yield config, app, sha
-    prepared.drop(copied)
 
 
 def examined(app: Flask) -> dict[str, Any]:
