@@ -3,7 +3,7 @@
 import copy
 import json
 import uuid
-from typing import Any
+from typing import Any, ClassVar
 
 from sync_protocol import history, replica
 from tests.protocol.device import Device
@@ -16,16 +16,19 @@ ITEM = "A101"
 class RealDevice(Device):
     """One installation of the person."""
 
+    nameless: ClassVar[set[str]] = set()  # ops whose effect has no name of its own in the row: steps, edits
+
     def __init__(self, server: RealServer) -> None:
         registered = server.register()
         self.state = replica.fresh(registered["replica"], registered["epoch"])
         self.sent: list[dict[str, Any]] = []
         self.is_damaged = False
 
-    def record(self, verb: str, ent: tuple[str, str], args: dict[str, Any], key: str, op: str | None = None) -> str:
+    def record(self, verb: str, ent: tuple[str, str], args: dict[str, Any], key: str, op: str | None = None,
+               base: dict[str, Any] | None = None) -> str:  # fmt: skip
         """One op; `key` is the row on which its effect will be seen."""
         op = op or str(uuid.uuid4())
-        body = {"op": op, "verb": verb, "v": 1, "actor": "u-ins1", "ent": {"t": ent[0], "id": ent[1]}, "args": args,
+        body = {"op": op, "verb": verb, "v": 1, "actor": "u-ins1", "ent": {"t": ent[0], "id": ent[1]}, "args": args, "base": base,
                 "at": {"wall": "2026-11-24T08:00:00+08:00", "mono": 1, "boot": "b"}}  # fmt: skip
         replica.record(self.state, op, json.dumps(body, ensure_ascii=False, separators=(",", ":")), key)
         return op
@@ -40,6 +43,15 @@ class RealDevice(Device):
     def note(self, problem: str, text: str) -> str:
         """Words on a problem, seen in its row's notes."""
         return self.record("problem.note", ("problem", problem), {"text": text}, f"problem:{problem}")
+
+    def step(self, problem: str, what: str, text: str) -> str:
+        """An intent (an action of problem.act) or an `edit` of two fields, by what this phone holds of the problem."""
+        row = self.state["base"][f"problem:{problem}"]
+        seen = {name: {"was": row["data"].get(name), "now": text} for name in ("description", "spot")}
+        verb, args = ("problem.edit", {"set": seen}) if what == "edit" else ("problem.act", {"action": what, "note": text})
+        op = self.record(verb, ("problem", problem), args, f"problem:{problem}", base={"ver": row["ver"]})
+        self.nameless.add(op)
+        return op
 
     def problems(self) -> list[str]:
         """Ids of the problems on the device."""
@@ -71,6 +83,8 @@ class RealDevice(Device):
 
     def seen(self, kept: dict[str, Any]) -> int | None:
         """How often an own op is visible now: in its row, and laid over it; None where its row is not on the device."""
+        if kept["op"] in self.nameless:
+            return None
         kind, _, name = kept["ent"].partition(":")
         row = self.state["base"].get(kept["ent"])
         over = replica.overlay(self.state, kept["ent"]).count(kept["op"])

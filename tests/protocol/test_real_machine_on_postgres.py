@@ -8,10 +8,15 @@ from tests.postgres import cluster
 from tests.protocol.real_server import RealServer
 from tests.protocol.test_real_machine import (
     test_a_record_that_the_log_does_not_give_is_told,
+    test_what_phones_and_desks_say_of_a_problem_is_in_the_log_to_the_millisecond,
     test_whatever_happens_on_the_line_the_laws_hold_when_it_is_quiet,
 )
 
-__all__ = ["test_a_record_that_the_log_does_not_give_is_told", "test_whatever_happens_on_the_line_the_laws_hold_when_it_is_quiet"]
+__all__ = [
+    "test_a_record_that_the_log_does_not_give_is_told",
+    "test_what_phones_and_desks_say_of_a_problem_is_in_the_log_to_the_millisecond",
+    "test_whatever_happens_on_the_line_the_laws_hold_when_it_is_quiet",
+]
 
 
 @pytest.fixture(scope="module")
