@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -46,8 +47,8 @@ def test_i20_the_same_request_bytes_at_any_later_time_leave_the_record_as_it_is(
     sent = json.dumps(request_of(phone))
     first = pushes.receive(json.loads(sent), phone.actor, now_utc(), app.extensions["config"])
     before = whole_record()
-    for _ in range(3):
-        again = pushes.receive(json.loads(sent), phone.actor, now_utc(), app.extensions["config"])
+    for later in (timedelta(0), timedelta(seconds=1), timedelta(hours=1), timedelta(days=400)):
+        again = pushes.receive(json.loads(sent), phone.actor, now_utc() + later, app.extensions["config"])
         assert [{**r, "dup": False} for r in again["results"]] == first["results"] and all(r["dup"] for r in again["results"])
     assert whole_record() == before
 
