@@ -89,6 +89,22 @@ class Cluster:
         with self.connect("postgres") as line:
             line.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
 
+    def dump(self, name: str) -> Path:
+        """`pg_dump` of a database, whoever is working in it; the file, which goes with the cluster."""
+        path = self._folder / f"{name}.dump"
+        self._run("pg_dump", *self._where, "-Fc", "-f", str(path), name)
+        return path
+
+    def put_back(self, name: str, path: Path) -> None:
+        """`pg_restore` of a dump in the place of the database of that name."""
+        self.drop(name)
+        self._run("createdb", *self._where, name)
+        self._run("pg_restore", *self._where, "--exit-on-error", "-d", name, str(path))
+
+    @property
+    def _where(self) -> tuple[str, ...]:
+        return ("-h", "127.0.0.1", "-p", str(self.port), "-U", "huyuan")
+
     def connect(self, database: str = "huyuan") -> "psycopg.Connection[Any]":
         """A plain connection past the server, each statement on its own."""
         return psycopg.connect(self.url_of(database), autocommit=True)

@@ -16,7 +16,9 @@ SCENARIOS: dict[str, tuple[str, ...]] = {
     "P1": (f"{RACE}::test_p1_a_follower_of_sixteen_writers_loses_no_row_and_sees_none_backwards",),
     "P2": (f"{RACE}::test_p2_with_a_plain_sequence_for_a_clock_the_same_follower_loses_rows",),
     "P3": (f"{RACE}::test_p3_an_idle_write_transaction_elsewhere_does_not_hold_the_feed_up",),
-    "P4": ("tests/journeys/test_back_in_time.py::test_two_hours_are_lost_and_every_phone_gives_them_back",),
+    "P4": ("tests/journeys/test_back_in_time.py::test_two_hours_are_lost_and_every_phone_gives_them_back",
+           "tests/journeys/test_dump_put_back.py::"
+           "test_a_dump_that_is_put_back_begins_an_epoch_and_every_phone_gives_back_what_came_after_it"),
     "P5": (f"{LOCKS}::test_p5_what_was_acknowledged_outlives_kill_9_of_postgresql_during_pushes",),
     "P6": (f"{PUSHES}::test_p6_the_same_body_from_eight_threads_is_applied_by_one_and_a_duplicate_to_seven",),
     "P7": (f"{PUSHES}::test_p7_of_two_clones_that_push_at_once_exactly_one_is_told_of_a_fork",
