@@ -12,12 +12,13 @@ from pathlib import Path
 
 import pytest
 from hypothesis import HealthCheck, Phase, settings
+from hypothesis.internal.conjecture import engine
 
 from backend.app import create_app
 from backend.cli import setup
 from backend.config import Config
 from backend.database import close_app
-from tests import cast, contract, postgres
+from tests import cast, contract, order, postgres
 from tests.cast import World
 
 # HUYUAN_SHRINK=0: tell what failed as it was, at once (so does `make mutants`)
@@ -25,6 +26,11 @@ PHASES = tuple(Phase) if os.environ.get("HUYUAN_SHRINK", "1") == "1" else (Phase
 # No test is judged by the clock of a busy machine.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow], print_blob=True, phases=PHASES)
 settings.load_profile("suite")
+
+# A run that fails must say so within the time that a run may take: the example found so far is told when this is over.
+# (Hypothesis has no setting for it; its own limit is five minutes for each test.)
+SHRINK_S = 40
+engine.MAX_SHRINKING_SECONDS = SHRINK_S
 
 DATABASES = ("sqlite", "postgres")
 TEMPLATE = "huyuan"
@@ -86,6 +92,18 @@ def _load(config: Config) -> None:
     close_app(
         app
     )  # the last connection folds the write-ahead log back, so that the file alone is the database
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """xdist would give out the files with the most tests first; the longest of all have two or three."""
+    if hasattr(config.option, "loadscopereorder"):
+        config.option.loadscopereorder = False
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """After pytest-randomly has shuffled."""
+    items[:] = order.longest_first(items)
 
 
 @pytest.fixture(scope="session")

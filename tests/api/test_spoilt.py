@@ -68,6 +68,8 @@ def test_spoilt_args_at_a_desk_get_an_answer_of_the_contract(world: World, verb:
     login, args = DESK_VERBS[verb]
     desk = world.desk(login)
     every = 10 if verb == "city.load" else 1  # each one that fits is compared with a whole city
+    # What is refused before it reaches a database is refused alike; PostgreSQL refuses more, so it hears all of them.
+    every *= 3 if world.database == "sqlite" else 1
     for what, spoil in islice(spoilt(args()), 0, None, every):
         op = {"verb": verb, "ent": {"t": "x", "id": make.new_id()}, "args": spoil}
         answer = desk.post("/v1/ops", data=text(op), content_type="application/json")

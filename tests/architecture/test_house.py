@@ -4,6 +4,7 @@ from pathlib import Path
 
 from backend.backups.membership import KINDS
 from backend.ops.reactions import LATER, REACTIONS
+from tests import order
 from tests.architecture import rules
 
 ROOT = Path(__file__).parents[2]
@@ -116,3 +117,8 @@ def test_a_long_function_and_a_long_view_are_caught(tmp_path: Path) -> None:
     write(tmp_path, "ops/apply.py", "def f():\n" + "    x = 1\n" * 41)
     write(tmp_path, "ops/views.py", '@ops_bp.get("/x")\ndef v():\n' + "    x = 1\n" * 16)
     assert len(rules.oversizes(tmp_path)) == 2
+
+
+def test_the_longest_files_that_are_given_out_first_are_there_and_named_once() -> None:
+    assert [name for name in order.LONGEST if not (order.TESTS / name).is_file()] == []
+    assert len(set(order.LONGEST)) == len(order.LONGEST)

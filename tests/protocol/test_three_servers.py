@@ -55,13 +55,13 @@ def differences(one: list[Any], other: list[Any]) -> list[Any]:
     return [(n, name, here[name], there[name]) for n, (here, there) in looks for name in here if here[name] != there[name]]
 
 
-@settings(max_examples=GIVEN // 20 or 60, **QUIET)
+@settings(max_examples=GIVEN // 20 or 40, **QUIET)
 @given(trace=TRACES)
 def test_a_trace_comes_to_the_same_on_the_model_and_on_sqlite(sqlite: RealServer, trace: list[Step]) -> None:
     assert differences(told(ModelStage(), trace), told(RealStage(sqlite), trace)) == []
 
 
-@settings(max_examples=GIVEN // 400 or 8, **QUIET)
+@settings(max_examples=GIVEN // 400 or 6, **QUIET)
 @given(trace=TRACES)
 def test_a_trace_comes_to_the_same_on_all_three(sqlite: RealServer, postgres: RealServer, trace: list[Step]) -> None:
     model = told(ModelStage(), trace)
