@@ -30,6 +30,7 @@ from backend.trouble import problem_of
 BUSY_MS = 3000  # how long a statement waits for a stranger's lock on SQLite; the gate's own waiting comes first
 LOCK_MS = 8000  # and on PostgreSQL
 WAL_CHECKPOINT_BYTES = 32 * 1024 * 1024  # past this the log is folded back, by whoever holds the gate
+WAL_KEPT_BYTES = 4 * 1024 * 1024  # of its file; were it left as long, it would be folded back at every commit
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
     "uq": "uq_%(table_name)s_%(column_0_N_name)s",
@@ -135,7 +136,7 @@ def prepare_sqlite(engine: Engine) -> None:
         raw.isolation_level = None
         for pragma in (
             "journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}",
-            "wal_autocheckpoint=0", "trusted_schema=OFF", "temp_store=MEMORY", "cache_size=-32000",
+            "wal_autocheckpoint=0", f"journal_size_limit={WAL_KEPT_BYTES}", "trusted_schema=OFF", "temp_store=MEMORY", "cache_size=-32000",
         ):  # fmt: skip
             raw.execute(f"PRAGMA {pragma}")
 

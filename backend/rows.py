@@ -139,12 +139,11 @@ def _write_lot(session: Session, waiting: _Waiting, name: str, table: Table, row
     if name == "added":
         insert_many(session.connection(), table, rows, waiting.on_conflict.get(table, ""))
         return
-    keys, last = [column.name for column in table.primary_key], dict[Any, Row]()
-    for row in rows:
-        place = (*(row[key] for key in keys), *sorted(row))
-        last[place] = row
+    keys, final = [column.name for column in table.primary_key], dict[Any, Row]()
+    for row in rows:  # a row that changes more than once is written once, as it is in the end
+        final.setdefault(tuple(row[key] for key in keys), {}).update(row)
     by_shape: dict[tuple[str, ...], list[Row]] = {}
-    for row in last.values():
+    for row in final.values():
         by_shape.setdefault(tuple(sorted(row)), []).append(row)
     for alike in by_shape.values():
         update_many(session.connection(), table, alike)

@@ -61,7 +61,12 @@ VERBS: Mapping[str, Verb] = {
         v=2,
         prepare=(sweeps.prepare, photos.prepare, problems.prepare, responsibility.prepare),
     ),  # fmt: skip
-    "problem.report": Verb(inspection_schemas.Report(), "problem.report", inspections.report),
+    "problem.report": Verb(
+        inspection_schemas.Report(),
+        "problem.report",
+        inspections.report,
+        prepare=(photos.prepare, problems.prepare, responsibility.prepare),
+    ),  # fmt: skip
     "problem.act": Verb(problem_schemas.Act(), "problem.act", steps.act),
     "problem.merge": Verb(problem_schemas.Merge(), "problem.act", steps.merge),
     "problem.note": Verb(problem_schemas.Note(), "problem.act", facts.note),

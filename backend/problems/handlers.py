@@ -2,9 +2,8 @@
 responsible; what people ask for is in steps.py, facts.py and edits.py."""
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
-from functools import partial
 from typing import Any
 
 from sqlalchemy import update
@@ -35,11 +34,11 @@ def raise_from(session: Session, data: Mapping[str, Any], actor: Actor, now: dat
         return _join(session, known, data, actor, now)
     row = _new_row(session, data, open_key, now)
     rows.add(session, Problem, row)
-    if open_key:
-        rows.keep(session, Problem, {f"open:{open_key}": {"id": row["id"]}})
+    rows.keep(session, ProblemEvent, {row["id"]: {"n": 0}})
+    _keep_open(session, row)
     _report(session, row["id"], row["area_path"], data)
     entry = Entry("raise", data["remark"], photos=data["photos"], op_id=data["op_id"])
-    record.event(session, row, 1, None, entry, actor, now)
+    record.event(session, row, None, entry, actor, now)
     raised = {k: row[k] for k in _ASSIGN}
     event = Event("problem.raised", {"problem_id": row["id"], "is_new": True, "op_id": data["op_id"], **raised})
     return Effect(ver=1, changes=[record.changed(row)], events=[event], summary={"problem": row["number"]})
@@ -53,7 +52,8 @@ def take_assignment(session: Session, data: Mapping[str, Any], actor: Actor, now
     if raised is not None:  # this op has raised it: its row is not written yet
         before = raised["state"]
         raised.update(_assigned(raised, data, now), ver=raised["ver"] + 1)
-        record.event(session, raised, 2, before, entry, actor, now)
+        _keep_open(session, raised)
+        record.event(session, raised, before, entry, actor, now)
         return Effect(changes=[record.changed(raised)], summary={"department": raised["department_id"]})
     problem = queries.hold(session, SYSTEM, data["problem_id"])
     assert problem is not None, "assigned a problem that is not there"
@@ -141,48 +141,70 @@ def _new_row(session: Session, data: Mapping[str, Any], open_key: str | None, no
 
 
 def prepare(session: Session, ops: Sequence[OpLike]) -> None:
-    """Which hazards that these checklists name are open already, read in one go (the push has locked the sites)."""
-    keys = {
-        f"{op.args.get('site_id')}:{item}" for op in ops if isinstance(op.args.get("answers"), dict)
-        for item, answer in op.args["answers"].items() if answer == "fail"
-    }  # fmt: skip
-    if keys:
-        known = queries.open_keys(session, SYSTEM, sorted(keys))
-        rows.keep(session, Problem, {f"open:{key}": {"id": known[key]} if key in known else None for key in keys})
+    """The hazards that these ops name and that are open already, with the last line of the history of each, read and locked
+    in one go (the push has locked the sites). The number comes first: whoever waits for it holds no problem."""
+    named = {key for op in ops for key in _hazards(op.args)}
+    if named:
         numbers.prepare(session, ops[0].received_at)
+        known = queries.hold_open(session, SYSTEM, sorted(named))
+        rows.keep(session, Problem, {f"open:{key}": None for key in named - known.keys()})
+        rows.keep(session, ProblemEvent, queries.last_lines(session, SYSTEM, [row["id"] for row in known.values()]))
+        for row in known.values():
+            _keep_open(session, row)
 
 
-def _open(session: Session, open_key: str) -> Problem | None:
-    read = partial(queries.open_keys, session, SYSTEM, [open_key])
-    if rows.kept(session, Problem, f"open:{open_key}", lambda: read() or None) is None:
-        return None
-    return queries.open_by_key(session, SYSTEM, open_key)
+def _hazards(args: Mapping[str, Any]) -> Iterator[str]:
+    """Keys of the hazards that the args of an op name, as sent, not yet checked."""
+    site, answers = args.get("site_id"), args.get("answers")
+    if isinstance(answers, dict):
+        yield from (f"{site}:{item}" for item, answer in answers.items() if answer == "fail")
+    if "item" in args:
+        yield f"{site}:{args['item']}"
 
 
-def _same_place(session: Session, data: Mapping[str, Any]) -> Problem | None:
+def _keep_open(session: Session, row: Mapping[str, Any]) -> None:
+    """The open problem of its hazard, by both its names: a copy, which a joined report changes (rows.change)."""
+    if row["open_key"]:
+        kept = dict(row)
+        rows.keep(session, Problem, {f"open:{row['open_key']}": kept, row["id"]: kept})
+
+
+def _open(session: Session, open_key: str) -> dict[str, Any] | None:
+    def read() -> dict[str, Any] | None:
+        found = queries.hold_open(session, SYSTEM, [open_key]).get(open_key)
+        if found is not None:
+            rows.keep(session, Problem, {found["id"]: found})
+        return found
+
+    return rows.kept(session, Problem, f"open:{open_key}", read)
+
+
+def _same_place(session: Session, data: Mapping[str, Any]) -> dict[str, Any] | None:
     lon, lat = data["tag"]["lon"], data["tag"]["lat"]
     if lon is None:
         return None
     dy = SAME_PLACE_M / 111_000
     dx = dy / max(math.cos(math.radians(lat)), 0.01)
     near = queries.open_without_site(session, SYSTEM, data["item"], (lon - dx, lat - dy, lon + dx, lat + dy))
-    return next((p for p in near if p.lon and p.lat and distance_m(lon, lat, p.lon, p.lat) <= SAME_PLACE_M), None)
+    return next((p for p in near if distance_m(lon, lat, p["lon"], p["lat"]) <= SAME_PLACE_M), None)
 
 
-def _join(session: Session, problem: Problem, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
+def _join(session: Session, problem: Mapping[str, Any], data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """The same hazard reported again: somebody has seen it, so whoever closes it must have seen this report (P74)."""
-    _report(session, problem.id, problem.area_path, data)
-    problem.report_count += 1
-    if data["found_at"] < problem.found_at:
-        problem.found_at, problem.found_quality = data["found_at"], data["found_quality"]
+    key = {"id": problem["id"]}
+    _report(session, problem["id"], problem["area_path"], data)
+    changes = {"ver": problem["ver"] + 1, "report_count": problem["report_count"] + 1}
+    if data["found_at"] < problem["found_at"]:
+        changes |= {name: data[name] for name in ("found_at", "found_quality")}
     if data["photos"]:  # a report without any changes nothing of what is waited for
-        problem.missing_photos = record.missing(session, problem.id)
+        changes["missing_photos"] = record.missing(session, problem["id"])
+    rows.change(session, Problem, key, changes)
     entry = Entry(
         "report", data["remark"], photos=data["photos"], op_id=data["op_id"], data={"finding": data["finding_id"]}
     )
-    record.write(session, problem, entry, actor, now)
-    session.flush()
-    return Effect(ver=problem.ver, changes=[record.told(problem)], summary={"joined": problem.number})
+    row = {**problem, **changes}
+    record.event(session, row, row["state"], entry, actor, now)
+    return Effect(ver=row["ver"], changes=[record.changed(row)], summary={"joined": row["number"]})
 
 
 def _report(session: Session, problem_id: str, area_path: str, data: Mapping[str, Any]) -> None:

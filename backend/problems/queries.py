@@ -37,10 +37,19 @@ def by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Prob
     return {row.id: row for row in session.scalars(visible(Problem, actor).where(Problem.id.in_(ids)))}
 
 
-def open_by_key(session: Session, actor: Actor, open_key: str) -> Problem | None:
-    """The open problem that a finding with this key belongs to, locked for the change that follows."""
-    held = visible(Problem, actor).where(Problem.open_key == open_key).with_for_update()
-    return session.scalars(held.execution_options(populate_existing=True)).first()
+# What joining one more report reads and tells of a problem.
+_JOINED = (
+    Problem.id, Problem.number, Problem.open_key, Problem.state, Problem.ver, Problem.report_count, Problem.found_at,
+    Problem.area_path, Problem.district_id, Problem.township_id, Problem.site_id, Problem.school_id, Problem.team_id,
+    Problem.lon, Problem.lat,
+)  # fmt: skip
+
+
+def hold_open(session: Session, actor: Actor, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
+    """The open problem of each of these keys that has one, as plain rows, locked until the end of the transaction."""
+    held = visible(Problem, actor).with_only_columns(*_JOINED).where(Problem.open_key.in_(keys))
+    found = session.execute(held.order_by(Problem.id).with_for_update())
+    return {row.open_key: dict(row._mapping) for row in found}
 
 
 def open_keys(session: Session, actor: Actor, keys: Sequence[str]) -> dict[str, Any]:
@@ -57,23 +66,24 @@ def hold_number(session: Session, series: str) -> dict[str, Any] | None:
     return {"series": series, "n": found.n} if found else None
 
 
-def last_event(session: Session, actor: Actor, problem_id: str) -> int:
-    """Number of the newest step of a problem; 0 before the first."""
-    steps = visible(ProblemEvent, actor).where(ProblemEvent.problem_id == problem_id)
-    newest = steps.with_only_columns(func.coalesce(func.max(ProblemEvent.n), 0))
-    return int(session.execute(newest).scalar_one())
+def last_lines(session: Session, actor: Actor, problem_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+    """{problem: {"n": number of the newest line of its history}}; 0 before the first."""
+    columns = (ProblemEvent.problem_id, func.max(ProblemEvent.n))
+    lines = visible(ProblemEvent, actor).with_only_columns(*columns).where(ProblemEvent.problem_id.in_(problem_ids))
+    found = {name: {"n": last} for name, last in session.execute(lines.group_by(ProblemEvent.problem_id))}
+    return {name: found.get(name, {"n": 0}) for name in problem_ids}
 
 
 def open_without_site(
     session: Session, actor: Actor, item: str, box: tuple[float, float, float, float]
-) -> list[Problem]:
-    """Open problems of `item` without a site within a box of degrees (west, south, east, north)."""
+) -> list[dict[str, Any]]:
+    """Open problems of `item` without a site within a box of degrees (west, south, east, north): plain rows, locked."""
     west, south, east, north = box
-    statement = visible(Problem, actor).where(
+    statement = visible(Problem, actor).with_only_columns(*_JOINED).where(
         Problem.item == item, Problem.is_open, Problem.site_id.is_(None),
         Problem.lon.between(west, east), Problem.lat.between(south, north),
     )  # fmt: skip
-    return list(session.scalars(statement.order_by(Problem.id)))
+    return [dict(row._mapping) for row in session.execute(statement.order_by(Problem.id).with_for_update())]
 
 
 def of_finding(session: Session, actor: Actor, finding_id: str) -> Problem | None:

@@ -43,11 +43,16 @@ def by(op: OpLike, action: str, **more: Any) -> Entry:
     return Entry(action, op_id=op.id, base=op.base, **more)
 
 
-def event(session: Session, row: Mapping[str, Any], n: int, before: str | None, entry: Entry, actor: Actor,
-          now: datetime) -> None:  # fmt: skip
-    """Line `n` of a problem's history; `row` is the problem as it is afterwards."""
+def event(
+    session: Session, row: Mapping[str, Any], before: str | None, entry: Entry, actor: Actor, now: datetime
+) -> None:
+    """The next line of a problem's history; `row` is the problem as it is afterwards."""
+    name = row["id"]
+    last = rows.kept(session, ProblemEvent, name, lambda: queries.last_lines(session, SYSTEM, [name])[name])
+    assert last is not None, "a history has a last line"
+    last["n"] += 1
     rows.add(session, ProblemEvent, {
-        "problem_id": row["id"], "n": n, "area_path": row["area_path"], "at": now, "actor_id": actor.id,
+        "problem_id": name, "n": last["n"], "area_path": row["area_path"], "at": now, "actor_id": actor.id,
         "action": entry.action, "from_state": before, "to_state": row["state"], "note": entry.note,
         "photos": list(entry.photos), "op_id": entry.op_id, "ver": row["ver"], "status": entry.status,
         "base": dict(entry.base) if entry.base else None, "data": dict(entry.data),
@@ -61,8 +66,7 @@ def write(
     problem.ver += 1
     if entry.action in SHOWN:
         problem.notes = [*problem.notes, _brief(entry, actor, now)][-MAX_NOTES:]
-    n = queries.last_event(session, SYSTEM, problem.id) + 1
-    event(session, row_of(problem), n, before or problem.state, entry, actor, now)
+    event(session, row_of(problem), before or problem.state, entry, actor, now)
 
 
 def _brief(entry: Entry, actor: Actor, now: datetime) -> dict[str, Any]:

@@ -99,6 +99,16 @@ def test_whoever_reads_through_the_session_sees_the_rows_that_wait(app: Flask) -
         assert (seen.state, seen.ver) == ("done", 3)
 
 
+def test_a_row_that_changes_again_and_again_is_in_the_end_as_it_was_changed_last(app: Flask) -> None:
+    """Whichever columns each change names: those of one kind are written together."""
+    with transaction() as session:
+        rows.add(session, Task, task("last-1"))
+        for n, more in enumerate(({}, {"state": "excused"}, {}, {"note": "n"}, {}), 2):
+            rows.change(session, Task, {"id": "last-1"}, {"ver": n, **more})
+    with snapshot() as session:
+        assert [(t.ver, t.state, t.note) for t in found(session, Task, "last-")] == [(6, "excused", "n")]
+
+
 def test_an_op_that_fails_takes_back_its_own_rows_and_no_others(app: Flask) -> None:
     with transaction() as session:
         with rows.savepoint(session):
