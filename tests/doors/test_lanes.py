@@ -37,7 +37,7 @@ def served(template: Template, folder: Any, **more: str) -> Iterator[tuple[Place
     try:
         yield place, server
     finally:
-        server.stop()
+        server.end()
 
 
 @pytest.fixture(scope="module")

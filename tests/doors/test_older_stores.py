@@ -29,7 +29,7 @@ def running(sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory)
     server = Server(place)
     server.start()
     yield place, server
-    server.stop()
+    server.end()
 
 
 def lay_out(home: Path, layout: int, facts: dict[str, str]) -> Path:

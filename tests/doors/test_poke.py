@@ -31,7 +31,7 @@ def served(place: Place, **more: str) -> Iterator[Server]:
     try:
         yield server
     finally:
-        server.stop()
+        server.end()
 
 
 def enrolled(server: Server, place: Place, folder: Path, person: int) -> FieldClient:

@@ -33,7 +33,7 @@ def running(sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory)
     server = Server(place)
     server.start()
     yield place, server
-    server.stop()
+    server.end()
 
 
 def ask(server: Server, token: str, method: str, path: str, body: bytes = b"", **more: str) -> tuple[int, Any, bytes]:

@@ -27,7 +27,7 @@ def running(sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory)
     server = Server(place)
     server.start()
     yield place, server
-    server.stop()
+    server.end()
 
 
 def created(server: Server, token: str, n: object) -> tuple[str, bytes]:

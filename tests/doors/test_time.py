@@ -184,7 +184,7 @@ def served(sqlite_template: Template, tmp_path_factory: pytest.TempPathFactory) 
     server = Server(place)
     server.start()
     yield place, server
-    server.stop()
+    server.end()
 
 
 def logged(place: Place, op: str) -> Any:

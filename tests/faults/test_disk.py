@@ -94,7 +94,7 @@ def test_f3_a_full_disk_under_sqlite_is_said_reading_goes_on_and_room_heals_it_w
         for name in ("huyuan.db", "huyuan.db-wal"):
             shutil.copy(disk / name, place.folder / name)
     finally:
-        server.stop()
+        server.end()
     assert faults_of(place, pusher.acks) == [] and words_of(server) == []
 
 
@@ -146,7 +146,7 @@ def test_f4_a_full_disk_of_photos_keeps_what_arrived_tells_the_true_offset_and_o
         assert words_of(server) == []
         shutil.copytree(disk, photos, dirs_exist_ok=True)
     finally:
-        server.stop()
+        server.end()
     assert faults_of(place, pusher.acks, {one.sha, another.sha}) == []
 
 
@@ -164,7 +164,7 @@ def test_f4_no_upload_is_begun_below_the_floor_of_free_disk(place_of: Callable[[
             Photographer(pusher.token, "floor").create(server.ask)
         pusher.insist(pusher.batch(3))
     finally:
-        server.stop()
+        server.end()
 
 
 @NEEDS_STRACE
@@ -186,7 +186,7 @@ def test_f5_a_disk_that_fails_to_sync_acknowledges_nothing_that_is_not_stored(
         assert "EIO" in trace.read_text() and {200, 503} <= set(pusher.statuses) <= {200, 503, 507}
         assert words_of(server) == []
     finally:
-        server.stop()
+        server.end()
     assert set(pusher.acks) == set(pusher.recorded)
     assert faults_of(place, pusher.acks, {one.sha for one in photos}) == []
 

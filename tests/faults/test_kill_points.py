@@ -243,7 +243,7 @@ def over_the_line(place: Place, points: Sequence[str]) -> None:
         for pusher, request in zip(pushers, requests, strict=True):
             assert len(pusher.insist(request)["results"]) == 120
     finally:
-        server.stop()
+        server.end()
     assert faults_of(place, {op: told for pusher in pushers for op, told in pusher.acks.items()}) == []
     assert words_of(server) == [] and min(server.start_cpu_s) < READY_S, server.start_cpu_s
 

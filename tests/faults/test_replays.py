@@ -152,7 +152,7 @@ def test_f7_a_server_whose_clock_jumps_keeps_the_order_of_its_feed_and_takes_no_
         assert clocks == sorted(clocks)
         assert words_of(server) == []
     finally:
-        server.stop()
+        server.end()
     assert faults_of(place, pusher.acks, shas) == []
 
 

@@ -55,7 +55,7 @@ def storm(place: Place, rounds: int, phones: int, seed: int) -> None:
             thread.join(120)
     finally:
         over.set()
-        server.stop()
+        server.end()
     assert faults == [] and not [t for t in threads if t.is_alive()]
     acks = {op: told for pusher in pushers for op, told in pusher.acks.items()}
     assert set(acks) == {op for pusher in pushers for op in pusher.recorded} and len(acks) >= 10 * phones

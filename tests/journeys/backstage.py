@@ -123,7 +123,7 @@ def stage(place: Place, folder: Path) -> Iterator[Stage]:
     finally:
         for phone in made.phones:
             phone.close()
-        made.server.stop()
+        made.server.end()
 
 
 def inspect(
