@@ -10,7 +10,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Column, Dialect, Float, Table
+import orjson
+from sqlalchemy import JSON, Column, Dialect, Float, Table
 from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
@@ -101,8 +102,14 @@ def _part(column: Column[Any], dialect: Dialect) -> _Part:
     bind: Process | None = column.type.dialect_impl(dialect).bind_processor(dialect)
     if isinstance(column.type, Float):
         bind = float
+    if isinstance(column.type, JSON):
+        bind = _json
     quoted = dialect.identifier_preparer.quote(column.name)
     return _Part(column.name, quoted, bind, _default(column), _kind(column.type.compile(dialect=dialect)))
+
+
+def _json(value: Any) -> str:
+    return orjson.dumps(value).decode()
 
 
 def _default(column: Column[Any]) -> Callable[[], Any]:

@@ -1,6 +1,7 @@
 """Reading ops off the wire: the frame strictly, the body tolerantly (it goes into custody whatever it
 is, P6). Pure."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +12,7 @@ from sync_protocol.clock import Estimate
 from sync_protocol.identity import fingerprint
 from sync_protocol.limits import MAX_DEPS, MAX_DEPTH, MAX_SEQ, MAX_V
 
-HEX = frozenset("0123456789abcdef")
+_is_digest = re.compile("[0-9a-f]{64}").fullmatch
 
 
 class BadFrame(ValueError):
@@ -51,7 +52,7 @@ def frame(raw: Any) -> Framed:
         raise BadFrame("seq is a positive integer below 2^53")
     if not isinstance(body, str) or "\0" in body:
         raise BadFrame("body is a string without NUL")
-    if not isinstance(prev, str) or len(prev) != 64 or not set(prev) <= HEX:
+    if not isinstance(prev, str) or not _is_digest(prev):
         raise BadFrame("prev is 64 hexadecimal digits")
     try:
         fp = fingerprint(body)
@@ -123,10 +124,11 @@ def _members(op: Framed, body: Mapping[str, Any]) -> str | None:
     op.ent = (ent.get("t", ""), ent.get("id", ""))
     if len(op.ent[1]) > 100 or len(op.ent[0]) > 40:
         return "ent is out of bounds"
-    if not all(_is_blob(blob) for blob in op.blobs):
+    if op.blobs and not all(_is_blob(blob) for blob in op.blobs):
         return "a blob is not sha256, size and mime"
     after = op.base.get("after") if op.base else None
-    if not all(_is_id(name) for name in (*op.deps, *([] if after is None else [after]), op.txn or "no txn")):
+    names = (*op.deps, *([] if after is None else [after]), *([op.txn] if op.txn else []))
+    if names and not all(_is_id(name) for name in names):
         return "deps, base.after or txn are no ids"
     if len(op.deps) > MAX_DEPS:
         return f"more than {MAX_DEPS} deps"
@@ -142,7 +144,7 @@ def _is_blob(blob: Any) -> bool:
         return False
     sha256, size = blob.get("sha256"), blob.get("size")
     return (
-        isinstance(sha256, str) and len(sha256) == 64 and set(sha256) <= HEX
+        isinstance(sha256, str) and _is_digest(sha256) is not None
         and isinstance(size, int) and not isinstance(size, bool) and 0 <= size <= MAX_SEQ
         and isinstance(blob.get("mime", ""), str)
     )  # fmt: skip

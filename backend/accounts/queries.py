@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, and_, func, or_
+from sqlalchemy import ColumnElement, Select, and_, func, or_
 from sqlalchemy.orm import Session
 
 from backend.access.roles import FORMER, may
@@ -47,9 +47,7 @@ def user_of_id(session: Session, user_id: str) -> User | None:
 
 def device_by_token(session: Session, token: str) -> Device | None:
     """The device of a token, revoked or not; only what a revoked one may still do begins here (P89)."""
-    hashed = digest(token)
-    is_its = (Device.token_hash == hashed) | (Device.former_hash == hashed)
-    return session.scalars(visible(Device, SYSTEM).where(is_its)).first()
+    return session.scalars(_of_token(token)).first()
 
 
 def device_of_token(session: Session, token: str) -> tuple[Device, User]:
@@ -57,15 +55,19 @@ def device_of_token(session: Session, token: str) -> tuple[Device, User]:
 
     Raises Problem unauthenticated or device_revoked.
     """
-    device = device_by_token(session, token)
-    if device is None:
+    both = _of_token(token).add_columns(User).outerjoin(User, User.id == Device.user_id)  # asked at every request
+    found = session.execute(both).first()
+    if found is None:
         raise Problem("unauthenticated")
-    if device.is_revoked:
-        raise Problem("device_revoked")
-    user = user_of_id(session, device.user_id)
-    if user is None:
+    device, user = found
+    if device.is_revoked or user is None:
         raise Problem("device_revoked")
     return device, user
+
+
+def _of_token(token: str) -> Select[Device]:
+    hashed = digest(token)
+    return visible(Device, SYSTEM).where((Device.token_hash == hashed) | (Device.former_hash == hashed))
 
 
 def user_of_cookie(session: Session, cookie: str, now: datetime) -> tuple[User, str] | None:

@@ -121,7 +121,7 @@ def _integer(_: Any, value: Any) -> Any:
 
 
 def _one_pass(field: Any, value: Any) -> Any:
-    """A field that is one pass itself, or a member that is mostly absent or empty."""
+    """A member that is mostly absent or empty."""
     if value is None and field.allow_none:
         return None
     if not value and type(value) is field.load_default:
@@ -130,6 +130,21 @@ def _one_pass(field: Any, value: Any) -> Any:
         return field.deserialize(value)
     except ValidationError as fault:
         raise _Unusual from fault
+
+
+def _answers(_: Any, value: Any) -> Any:
+    try:
+        if type(value) is dict and ANSWERS.issuperset(value.values()):
+            return value
+    except TypeError as fault:  # a list has no place in a set
+        raise _Unusual from fault
+    raise _Unusual
+
+
+def _texts(_: Any, value: Any) -> Any:
+    if type(value) is not dict or not all(type(text) is str and len(text) <= MAX_TEXT for text in value.values()):
+        raise _Unusual
+    return value
 
 
 def _fix(field: Any, value: Any) -> Any:
@@ -163,8 +178,8 @@ _USUAL: dict[str, tuple[Any, Any]] = {
     "started_at": (_nothing, _one_pass),
     "ended_at": (_nothing, _one_pass),
     "fix": (_nothing, _fix),
-    "answers": (None, _one_pass),
-    "remarks": (dict, _one_pass),
+    "answers": (None, _answers),
+    "remarks": (dict, _texts),
     "values": (dict, _one_pass),
     "photos": (dict, _one_pass),
     "on_the_spot": (dict, _one_pass),

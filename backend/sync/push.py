@@ -120,7 +120,9 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
         rows.change(session, Replica, {"id": head.replica}, {**moved, **said})
         return stand | moved, outcomes
 
-    stand, outcomes = _told_again(chunk, replica_id, epoch, actor, now, left) or rows.run(work)
+    told = _told_again(chunk, replica_id, epoch, actor, now, left) if turns.may_know(replica_id, chunk) else None
+    stand, outcomes = told or rows.run(work)
+    turns.reach(replica_id, stand["next_seq"])
     answer.update(stand)
     first = {outcome.op_id: n for n, outcome in reversed(list(enumerate(outcomes)))}
     answer["results"] += [

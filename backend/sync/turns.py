@@ -5,12 +5,15 @@ PostgreSQL with several processes the row of the replica is the lock between the
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 
 from backend.errors import Problem
+from sync_protocol.envelope import Framed
+from sync_protocol.limits import MAX_SEQ
 
 WAIT_S = 2.0
+MOST = 20_000  # replicas whose place is remembered
 RETRY_S = 2
 
 
@@ -20,6 +23,7 @@ class Turns:
     def __init__(self) -> None:
         self._free = threading.Condition()
         self._busy: set[str] = set()
+        self._reached: dict[str, int] = {}
 
     @contextmanager
     def hold(self, name: str) -> Iterator[None]:
@@ -34,3 +38,13 @@ class Turns:
             with self._free:
                 self._busy.discard(name)
                 self._free.notify_all()
+
+    def reach(self, name: str, next_seq: int) -> None:
+        """Where a replica stood at the end of its turn. A hint, which may be old: nothing is decided by it."""
+        if len(self._reached) >= MOST:
+            self._reached.clear()
+        self._reached[name] = next_seq
+
+    def may_know(self, name: str, ops: Sequence[Framed]) -> bool:
+        """Whether all of these ops may be in custody already; False where one is newer than all that is known here."""
+        return bool(ops) and max(op.seq for op in ops) < self._reached.get(name, MAX_SEQ + 2)

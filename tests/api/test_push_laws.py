@@ -53,6 +53,20 @@ def test_i20_the_same_request_bytes_at_any_later_time_leave_the_record_as_it_is(
     assert whole_record() == before
 
 
+@pytest.mark.parametrize("hint", [1, 2, 2**53, None])
+def test_i20_where_a_replica_is_thought_to_stand_decides_nothing(app: Flask, phone: Field, hint: int | None) -> None:  # noqa: F811
+    """Another process may have taken its ops, or the database may be an older one."""
+    phone.inspect(site_in("370303"))
+    first = pushes.receive(request_of(phone), phone.actor, now_utc(), app.extensions["config"])
+    sent, before = request_of(phone), whole_record()
+    pushes.turns._reached.clear()
+    if hint is not None:
+        pushes.turns.reach(sent["replica"], hint)
+    again = pushes.receive(sent, phone.actor, now_utc(), app.extensions["config"])
+    assert [r["status"] for r in again["results"]] == [r["status"] for r in first["results"]] and all(r["dup"] for r in again["results"])
+    assert whole_record() == before and again["next_seq"] == first["next_seq"]
+
+
 def test_i18_an_op_that_is_tried_again_is_as_one_that_comes_then(app: Flask, phone: Field) -> None:  # noqa: F811
     with snapshot() as session:
         first, second = [s.id for s in territory.sites_of_kinds(session, SYSTEM, ("school",)) if s.district_id == "370305"][:2]
