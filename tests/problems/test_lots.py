@@ -34,7 +34,8 @@ class School:
         while len(self.items) < HAZARDS:  # the first items of a school of which none was used
             site, item = ground.place()
             self.site, self.items = (site, [*self.items, item]) if site != self.site or self.items else (site, [])
-        self.name, self.raised, self.lon = new_id(), dict[str, str](), 118.0 + next(_numbers) / 2000  # none near another
+        self.name, self.raised, (row, column) = new_id(), dict[str, str](), divmod(next(_numbers), 300)
+        self.lon, self.lat = 118.0 + column / 2000, 36.8 + row / 50  # none near another's
         self.ops = [self._op(n, *step) for n, step in enumerate(steps)]
 
     def _op(self, n: int, kind: str, which: int) -> Op:
@@ -42,7 +43,7 @@ class School:
         common = {"programme": "campus-perimeter", "template_version": 1, "site_id": self.site}
         if kind in ("report", "nowhere", "park"):
             args = common | {"item": item, "remark": f"第{n}次"}
-            args |= {"site_id": None, "fix": {"lon": self.lon, "lat": 36.8 + which / 1000}} if kind == "nowhere" else {}
+            args |= {"site_id": None, "fix": {"lon": self.lon, "lat": self.lat + which / 1000}} if kind == "nowhere" else {}
             args |= {"template_version": 9} if kind == "park" else {}
             verb, about = "problem.report", ("finding", ent)
             self._raise(kind, item, f"p-{ent}:{item}")
@@ -56,7 +57,7 @@ class School:
         elif kind == "note":
             verb, args, about = "problem.note", {"text": f"第{n}次"}, ("problem", self.raised.get(item, "p-none"))
         elif kind == "move":
-            args = {"finding_id": self.raised.get(item, "p-none")[2:], "lon": self.lon, "lat": 36.81, "crs": "wgs84"}
+            args = {"finding_id": self.raised.get(item, "p-none")[2:], "lon": self.lon, "lat": self.lat + 0.01, "crs": "wgs84"}
             verb, about = "problem.place", ("finding", "x")
         else:
             args = {"action": "delete" if kind == "delete" else "restore", "note": "说明"}
@@ -87,8 +88,8 @@ class School:
         with snapshot() as session:
             problems = session.scalars(select(Problem).where(Problem.id.startswith(f"p-{self.name}")).order_by(Problem.id)).all()
             names = [problem.id for problem in problems]
-            fed = session.scalars(select(FeedRow).where(FeedRow.id.in_(names)).order_by(FeedRow.id, FeedRow.bucket)).all()
-            feed = [(f.id, f.bucket.partition(":")[0], f.ver, f.is_member) for f in fed]
+            fed = session.scalars(select(FeedRow).where(FeedRow.id.in_(names), FeedRow.is_member).order_by(FeedRow.id, FeedRow.bucket)).all()
+            feed = [(f.id, f.bucket.partition(":")[0], f.ver) for f in fed]  # which district it left differs with the place
         for name in names:
             row, lines = ground.row(name), ground.lines(name)
             kept = ("id", "item", "state", "is_open", "report_count", "missing_photos", "ver", "notes", "department_id", "description", "open_key")
