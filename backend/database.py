@@ -89,6 +89,9 @@ class CommitClock(Base):
     v: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
+_CLOCK = select(CommitClock.v).where(CommitClock.id == 1)
+
+
 def init_app(app: Flask, config: Config) -> None:
     """Bind the database to the app: engine options, SQLite pragmas, the write gate."""
     url = make_url(config.database_url)
@@ -249,7 +252,7 @@ def tick(session: Session) -> int:
 
 def clock(session: Session) -> int:
     """The commit clock as this snapshot sees it; 0 before the first change."""
-    return session.execute(select(CommitClock.v).where(CommitClock.id == 1)).scalar() or 0
+    return session.execute(_CLOCK).scalar() or 0
 
 
 def lock(session: Session, keys: Iterable[str]) -> None:

@@ -5,6 +5,7 @@ A model says with `__scope__` which of its columns hold its area path and its de
 """
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, ClassVar, TypeVar
 
 from sqlalchemy import Select, and_, false, or_, select
@@ -75,5 +76,11 @@ def condition(model: type[Scoped], actor: Actor) -> ColumnElement[bool] | None:
 def visible(model: type[M], actor: Actor) -> Select[M]:
     """SELECT of the rows of `model` that `actor` may see; the beginning of every read."""
     where = condition(model, actor)
-    statement = select(model)
+    statement: Select[M] = _all(model)  # type: ignore[arg-type] # a class can be hashed
     return statement if where is None else statement.where(where)
+
+
+@cache
+def _all(model: type[Any]) -> Any:
+    """Made once: to make a statement costs as much as to run a small one."""
+    return select(model)

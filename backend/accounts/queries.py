@@ -2,9 +2,10 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import cache
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_
+from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_
 from sqlalchemy.orm import Session
 
 from backend.access.roles import FORMER, may
@@ -47,7 +48,7 @@ def user_of_id(session: Session, user_id: str) -> User | None:
 
 def device_by_token(session: Session, token: str) -> Device | None:
     """The device of a token, revoked or not; only what a revoked one may still do begins here (P89)."""
-    return session.scalars(_of_token(token)).first()
+    return session.scalars(_device(), {"hash": digest(token)}).first()
 
 
 def device_of_token(session: Session, token: str) -> tuple[Device, User]:
@@ -55,8 +56,7 @@ def device_of_token(session: Session, token: str) -> tuple[Device, User]:
 
     Raises Problem unauthenticated or device_revoked.
     """
-    both = _of_token(token).add_columns(User).outerjoin(User, User.id == Device.user_id)  # asked at every request
-    found = session.execute(both).first()
+    found = session.execute(_device_and_user(), {"hash": digest(token)}).first()
     if found is None:
         raise Problem("unauthenticated")
     device, user = found
@@ -65,9 +65,16 @@ def device_of_token(session: Session, token: str) -> tuple[Device, User]:
     return device, user
 
 
-def _of_token(token: str) -> Select[Device]:
-    hashed = digest(token)
+@cache
+def _device() -> Select[Device]:
+    hashed: ColumnElement[str] = bindparam("hash")
     return visible(Device, SYSTEM).where((Device.token_hash == hashed) | (Device.former_hash == hashed))
+
+
+@cache
+def _device_and_user() -> Select[Device, User]:
+    """Asked at every request, so made once."""
+    return _device().add_columns(User).outerjoin(User, User.id == Device.user_id)
 
 
 def user_of_cookie(session: Session, cookie: str, now: datetime) -> tuple[User, str] | None:

@@ -47,8 +47,12 @@ def holding(session: Session, buckets: Sequence[str], types: Sequence[str]) -> S
 
 def horizons(session: Session, buckets: Iterable[str]) -> dict[str, int]:
     """Horizon clock of each bucket that has one."""
-    statement = select(FeedHorizon.bucket, FeedHorizon.clock).where(FeedHorizon.bucket.in_(list(buckets)))
-    return {row.bucket: row.clock for row in session.execute(statement)}
+    return {row.bucket: row.clock for row in session.execute(_HORIZONS, {"buckets": list(buckets)})}
+
+
+_HORIZONS = select(FeedHorizon.bucket, FeedHorizon.clock).where(
+    FeedHorizon.bucket.in_(bindparam("buckets", expanding=True))
+)
 
 
 def forgettable(session: Session, upto: int) -> Sequence[str]:

@@ -1,8 +1,9 @@
 """Reads of replicas and of ops in custody; each begins with who asks."""
 
 from collections.abc import Sequence
+from functools import cache
 
-from sqlalchemy import func, or_
+from sqlalchemy import Select, bindparam, func, or_
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -56,8 +57,14 @@ def clock_of(session: Session, op_id: str) -> int | None:
 
 def attention_count(session: Session, actor: Actor) -> int:
     """How many ops of the actor wait for a human or a deploy."""
-    where = (LoggedOp.actor_id == actor.id, LoggedOp.status.in_(("parked", "blocked")))
-    return session.scalars(visible(LoggedOp, SYSTEM).with_only_columns(func.count()).where(*where)).one()
+    return session.scalars(_waiting(), {"actor": actor.id}).one()
+
+
+@cache
+def _waiting() -> Select[int]:
+    """Asked at every pull, so made once."""
+    where = (LoggedOp.actor_id == bindparam("actor"), LoggedOp.status.in_(("parked", "blocked")))
+    return visible(LoggedOp, SYSTEM).with_only_columns(func.count()).where(*where)
 
 
 def attention(session: Session, actor: Actor) -> list[LoggedOp]:
