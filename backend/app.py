@@ -21,6 +21,7 @@ from backend.accounts import tokens
 from backend.config import Config, load
 from backend.console.views import console_bp
 from backend.database import snapshot, transaction
+from backend.documents.views import documents_bp
 from backend.errors import CODES, RETRYABLE, NotFound, Problem
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
@@ -84,6 +85,7 @@ def create_app(config: Config | None = None) -> Flask:
         ops_views.ops_bp,
         ops_views.problems_bp,
         ledgers_bp,
+        documents_bp,
         pokes.poke_bp,
         desk_bp,
         console_bp,

@@ -64,6 +64,10 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "129600",
         "a device that was not heard of for so many seconds is silent (sync health): a day offline and half a day's grace",
     ),
+    "HUYUAN_PUBLIC_URL": (
+        "http://127.0.0.1:8000",
+        "where others reach this server; printed in the QR code of every document issued from then on",
+    ),
     "HUYUAN_MIN_FREE_BYTES": ("268435456", "uploads are refused (507) below this much free disk"),
 }
 
@@ -106,6 +110,7 @@ class Config:
     silent_after_s: float = 129_600.0
     poke_listeners: int = 32
     poke_life_s: float = 300.0
+    public_url: str = "http://127.0.0.1:8000"
 
     @property
     def photos(self) -> Path:
@@ -170,6 +175,7 @@ def load(data_directory: Path | None = None, database_url: str = "") -> Config:
         push_seconds=env.float("HUYUAN_PUSH_SECONDS", 20.0),
         poke_listeners=env.int("HUYUAN_POKE_LISTENERS", 32),
         poke_life_s=env.float("HUYUAN_POKE_LIFE_S", 300.0),
+        public_url=env.str("HUYUAN_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         silent_after_s=env.float("HUYUAN_SILENT_AFTER_S", 129_600.0),
         former_secrets=tuple(filter(None, env.str("HUYUAN_FORMER_SECRET_KEYS", "").split(","))),
     )

@@ -6,6 +6,7 @@ _READ = {"record.read", "ledger.read", "photo.view"}
 _FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", "sync"}
 _DESK = _READ | {
     "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair", "sync.watch",
+    "document.issue",  # which kinds is in documents/kinds.py
 }  # fmt: skip
 _CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol"}
 
@@ -22,10 +23,10 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "department": frozenset(_DESK),
     "district": frozenset(_DESK | {"task.excuse"}),
     "township": frozenset(_DESK - {"problem.place", "conflict.resolve", "op.repair"}),
-    "school": frozenset(_READ | {"problem.act"}),
+    "school": frozenset(_READ | {"problem.act", "document.issue"}),
     "inspector": frozenset(_FIELD | {"record.read", "photo.view"}),
     "expert": frozenset(_FIELD | {"record.read", "photo.view"}),
-    "auditor": frozenset(_READ | {"ledger.export", "sync.watch"}),
+    "auditor": frozenset(_READ | {"ledger.export", "sync.watch", "document.issue"}),
     FORMER: frozenset({"sync"}),
 }
 ROLES = tuple(role for role in PERMISSIONS if role != FORMER)

@@ -1,6 +1,6 @@
 """The ledgers over HTTP: load → may they → do → dump. No sums."""
 
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -12,7 +12,6 @@ from backend.access.scope import Actor
 from backend.database import snapshot
 from backend.errors import Invalid, NotFound
 from backend.ledgers import queries
-from backend.ops.apply import now_utc
 
 ledgers_bp = Blueprint("ledgers", __name__, url_prefix="/v1/ledgers")
 AXES = ("area", "department", "category", "grade", "township", "school", "programme")
@@ -21,7 +20,7 @@ KINDS = {"problems": "problem", "responsibilities": "responsibility", "rectifica
 
 def today() -> date:
     """The day in the city."""
-    return now_utc().astimezone(ZoneInfo(current_app.extensions["config"].timezone)).date()
+    return datetime.now(ZoneInfo(current_app.extensions["config"].timezone)).date()
 
 
 def _reader() -> Actor:

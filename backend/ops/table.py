@@ -8,6 +8,8 @@ from marshmallow import Schema
 
 from backend.accounts import handlers as accounts
 from backend.accounts import schemas as account_schemas
+from backend.documents import handlers as documents
+from backend.documents import schemas as document_schemas
 from backend.evidence import handlers as evidence
 from backend.feed import handlers as feed
 from backend.feed import schemas as feed_schemas
@@ -78,6 +80,7 @@ VERBS: Mapping[str, Verb] = {
     "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", evidence.attach),
     "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
     "photo.lose": Verb(photo_schemas.Lose(), "photo.receive", photos.lose),
+    "document.issue": Verb(document_schemas.Issue(), "document.issue", documents.issue),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
     "op.retry": Verb(schemas.Nothing(), "op.repair", repair.retry, locks=repair.locks),

@@ -1,0 +1,148 @@
+"""What a document says, gathered from the record at the moment of its issue. Nothing is guessed: what is not there is empty."""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from itertools import islice
+from typing import Any
+
+from sqlalchemy.orm import Session
+
+from backend.access.scope import Actor, is_within
+from backend.documents.kinds import FIVE, MAX_ROWS, Kind
+from backend.errors import Refused
+from backend.ledgers import queries as ledgers
+from backend.ledgers import sheet
+from backend.problems import queries as problems
+from backend.problems.models import Problem
+from backend.responsibility import queries as responsibility
+from backend.territory import queries as territory
+from backend.workdays import local_date
+
+OFFICES = {"city": "市级牵头", "district": "区县牵头", "township": "镇办属地", "auditor": "督查"}
+LAYERS = {
+    "city": "市级责任人",
+    "department": "部门责任人",
+    "district": "区县责任人",
+    "township": "镇办责任人",
+    "unit": "单位责任人",
+}
+UNMET: Mapping[str, tuple[Callable[[Problem], bool], str]] = {
+    "open": (lambda p: p.is_open, "is not open any more"),
+    "major": (lambda p: p.grade == "major", "has not been judged a major hazard"),
+    "due": (lambda p: p.due_on is not None, "has no date by which it is to be put right"),
+}
+
+
+class About:
+    """What a document is about: entity, place, department, and the facts that are printed."""
+
+    def __init__(self, ent: tuple[str, str], area_path: str, department_id: str | None, said: dict[str, Any]) -> None:
+        self.ent, self.area_path, self.department_id, self.said = ent, area_path, department_id, said
+
+
+def office(session: Session, actor: Actor) -> str:
+    """The office that issues: the actor's place and line, never a person."""
+    node = actor.areas[0].rsplit("/", 1)[-1] if actor.areas else territory.city_id(session)
+    words = {a.id: a.name_zh for a in territory.areas(session, actor)}
+    if actor.role == "school":
+        site = territory.sites_by_ids(session, actor, [node]).get(node)
+        return f"{site.name}（示例）" if site else node
+    if actor.role == "department":
+        lines = {d.id: d.name_zh for d in territory.departments(session, actor)}
+        return words.get(node, node) + lines.get(actor.department_id or "", "")
+    return f"{words.get(node, node)}（{OFFICES[actor.role]}）"
+
+
+def of_problem(session: Session, actor: Actor, kind: Kind, name: str, now: datetime) -> About:
+    """Facts of a problem. Raises Refused: target_missing, guard_failed."""
+    found = problems.get(session, actor, name)
+    if found is None:
+        raise Refused("target_missing", "no such problem within your territory")
+    for must in kind.must:
+        is_met, why = UNMET[must]
+        if not is_met(found):
+            raise Refused("guard_failed", f"{found.number} {why}")
+    words = sheet.Words(session, actor)
+    row = sheet.row_of(found, words)
+    chain = responsibility.chain_of(session, actor, found.id)
+    said = {
+        "problem": {k: v for k, v in row.items() if k not in ("id", "lon", "lat", "report_count", "basis")},
+        "basis": row["basis"],
+        "five": [[label, row[name]] for name, label in FIVE],
+        "chain": [[LAYERS[link.layer] + ("（牵头）" if link.is_lead else ""), link.title or "", link.holder or ""] for link in chain],
+        "deadline": _limit(found),
+    }  # fmt: skip
+    return About(("problem", found.id), found.area_path, found.department_id, said)
+
+
+def _limit(problem: Problem) -> dict[str, Any]:
+    """The working days of the time limit, and the basis that its class names; a supervisor's own date has neither."""
+    reason = problem.deadline_reason or {}
+    basis = reason.get("basis") or {}
+    return {
+        "working_days": reason.get("working_days"),
+        "basis": f"《{basis['title']}》{basis.get('article') or ''}" if basis else "",
+    }
+
+
+def of_list(session: Session, actor: Actor, kind: Kind, name: str, now: datetime) -> About:
+    """Rows of a list at a node. Raises Refused: target_missing, guard_failed (too long for paper)."""
+    path, title = _node(session, actor, name)
+    found = list(islice(sheet.rows(session, actor, name), MAX_ROWS + 1))
+    if len(found) > MAX_ROWS:
+        raise Refused("guard_failed", f"more than {MAX_ROWS} rows: take an export, or a smaller place")
+    chains = responsibility.chains_of(session, actor, [row["id"] for row in found])
+    words = sheet.Words(session, actor)
+    rows = [_list_row(row, chains.get(row["id"], []), words) for row in found]
+    said = {
+        "place": title, "as_of": local_date(now).isoformat(), "columns": [label for _, label in kind.columns],
+        "rows": [[row[name] for name, _ in kind.columns] for row in rows], "count": len(rows),
+    }  # fmt: skip
+    return About(("node", name), path, actor.department_id, said)
+
+
+def _list_row(row: Mapping[str, Any], chain: Any, words: sheet.Words) -> dict[str, Any]:
+    held = {link.layer: link.holder or "" for link in chain if link.layer != "department" or link.is_lead}
+    named = [words.departments.get(k.department_id, "") for k in chain if k.layer == "department" and not k.is_lead]
+    return {
+        **row, "area": row["district"] + row["township"], "item": f"{row['item']} {row['item_text']}", "basis": "；".join(row["basis"]),
+        "supporting": "、".join(sorted(named)), "gaps": "、".join(sorted({LAYERS[k.layer] for k in chain if k.is_gap})), "acceptance": "",
+        **{f"{layer}_holder": held.get(layer, "") for layer in ("department", "district", "township", "unit")},
+    }  # fmt: skip
+
+
+def of_area(session: Session, actor: Actor, kind: Kind, name: str, now: datetime) -> About:
+    """The roll-up of a node by its children, as the form has it."""
+    path, title = _node(session, actor, name)
+    made = ledgers.rollup(session, actor, name, local_date(now))
+    rows = [_area_row(row, row["name"]) for row in made["rows"]] + [_area_row(made["total"], "合计")]
+    said = {"place": title, "as_of": made["as_of"], "rows": rows, "unplaced": made["unplaced"]["count"]}
+    return About(("node", name), path, actor.department_id, said)
+
+
+def _area_row(row: Mapping[str, Any], name: str) -> list[Any]:
+    general, major = row["general"], row["major"]
+    rate = {k: "" if g["rate"] is None else f"{g['rate']}%" for k, g in (("general", general), ("major", major))}
+    return [
+        name,
+        general["found"],
+        general["open"],
+        rate["general"],
+        major["found"],
+        major["open"],
+        major["overdue"],
+        rate["major"],
+    ]
+
+
+def _node(session: Session, actor: Actor, name: str) -> tuple[str, str]:
+    path = territory.area_path(session, name)
+    if path is None or not is_within(actor, path):
+        raise Refused("target_missing", f"no area or site {name} of yours")
+    words = sheet.Words(session, actor)
+    return path, words.areas.get(name) or words.sites.get(name, name)
+
+
+GATHER: Mapping[str, Callable[[Session, Actor, Kind, str, datetime], About]] = {
+    "problem": of_problem, "list": of_list, "area_table": of_area,
+}  # fmt: skip

@@ -1,0 +1,61 @@
+"""Reads of issued documents; each begins with who asks. Who may see a problem may see its documents."""
+
+import hashlib
+from collections.abc import Sequence
+from datetime import datetime
+
+from sqlalchemy import Select, and_, func, or_, true
+from sqlalchemy.orm import Session
+
+from backend.access.scope import SYSTEM, Actor, condition, visible
+from backend.documents.models import Document
+from backend.problems.models import Problem
+
+
+def _seen(actor: Actor) -> Select[Document]:
+    """SELECT of the documents that `actor` may see: of a problem by the problem, of a place by the place and department."""
+    mine = visible(Problem, actor).with_only_columns(Problem.id)
+    of_problem = and_(Document.ent_type == "problem", Document.ent_id.in_(mine))
+    where = condition(Document, actor)
+    of_node = and_(Document.ent_type == "node", true() if where is None else where)
+    return visible(Document, SYSTEM).where(or_(of_problem, of_node))
+
+
+def get(session: Session, actor: Actor, number: str) -> Document | None:
+    """A document that `actor` may see, or None."""
+    return session.scalars(_seen(actor).where(Document.number == number)).first()
+
+
+def is_intact(document: Document) -> bool:
+    """Whether the stored facts are still those that were digested."""
+    return hashlib.sha256(document.facts.encode()).hexdigest() == document.digest
+
+
+def page(
+    session: Session,
+    actor: Actor,
+    problem_id: str | None,
+    kind: str | None,
+    after: tuple[datetime, str] | None,
+    limit: int,
+) -> Sequence[Document]:
+    """Documents that `actor` may see, the newest first, those after a position (time, number)."""
+    statement = _seen(actor)
+    if problem_id:
+        named = visible(Problem, actor).with_only_columns(Problem.id)
+        named = named.where(or_(Problem.id == problem_id, Problem.number == problem_id))
+        statement = statement.where(Document.ent_type == "problem", Document.ent_id.in_(named))
+    if kind:
+        statement = statement.where(Document.kind == kind)
+    if after:
+        at, number = after
+        statement = statement.where(
+            (Document.issued_at < at) | ((Document.issued_at == at) & (Document.number < number))
+        )
+    return session.scalars(statement.order_by(Document.issued_at.desc(), Document.number.desc()).limit(limit)).all()
+
+
+def last_number(session: Session, actor: Actor, kind: str, year: int) -> int:
+    """The last number of a kind in a year; 0 before the first."""
+    newest = visible(Document, actor).where(Document.kind == kind, Document.year == year)
+    return int(session.execute(newest.with_only_columns(func.coalesce(func.max(Document.n), 0))).scalar_one())
