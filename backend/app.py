@@ -23,6 +23,7 @@ from backend.console.views import console_bp
 from backend.database import snapshot, transaction
 from backend.documents.views import documents_bp
 from backend.errors import CODES, RETRYABLE, NotFound, Problem
+from backend.exports.views import exports_bp
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
 from backend.ops import views as ops_views
@@ -86,6 +87,7 @@ def create_app(config: Config | None = None) -> Flask:
         ops_views.problems_bp,
         ledgers_bp,
         documents_bp,
+        exports_bp,
         pokes.poke_bp,
         desk_bp,
         console_bp,

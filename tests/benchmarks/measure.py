@@ -16,7 +16,7 @@ from backend.ledgers import queries as ledgers
 from backend.ops.apply import now_utc
 from backend.problems.models import Problem
 from backend.territory import queries as territory
-from tests.benchmarks import pulling, pushing
+from tests.benchmarks import printing, pulling, pushing
 from tests.benchmarks.table import row
 from tests.journeys.stage import Stage, stage
 
@@ -26,7 +26,7 @@ RUNS = 3
 def everything(folder: Path) -> list[dict[str, Any]]:
     """All benchmarks, each on a fresh server."""
     with stage(folder / "server") as made:
-        found = [*pulling.everything(made), *ledger(made)]
+        found = [*pulling.everything(made), *ledger(made), *printing.everything(made, _one(made))]
     return [*pushing.everything(folder), *found]
 
 
@@ -50,6 +50,13 @@ def ledger(made: Stage, count: int = 100_000) -> list[dict[str, Any]]:
                 bare.append(time.perf_counter() - started)
     made_s, bare_s = statistics.median(times), statistics.median(bare)
     return [row(f"city ledger over {count:,} problems", f"{made_s:.3f} s", f"{bare_s:.3f} s", f"{made_s / bare_s:.1f}", "< 1 s")]
+
+
+def _one(made: Stage) -> dict[str, Any]:
+    """A problem at the first school."""
+    with made.app.app_context(), snapshot() as session:
+        site = territory.sites_of_kinds(session, SYSTEM, ("school",))[0]
+        return _problem(-1, random.Random(0), site.id, site.district_id, site.township_id, site.area_path) | {"is_open": True, "state": "assigned"}
 
 
 def _problem(n: int, dice: random.Random, site: str, district: str, township: str, path: str) -> dict[str, Any]:

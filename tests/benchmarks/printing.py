@@ -1,0 +1,82 @@
+"""Documents and exports, each beside the bare library: a notice as PDF, a hundred thousand problems as XLSX. No assertions."""
+
+import io
+import resource
+import statistics
+import tempfile
+import time
+from typing import Any
+
+import typst
+import xlsxwriter
+from sqlalchemy import insert
+
+from backend.access.scope import SYSTEM, Actor
+from backend.cli import setup
+from backend.database import snapshot, transaction
+from backend.documents import queries, rendering
+from backend.exports import files
+from backend.ledgers.sheet import COLUMNS
+from backend.ledgers.views import today
+from backend.ops.apply import submit
+from backend.problems.models import Problem
+from tests.benchmarks.table import row
+from tests.journeys.stage import Stage
+
+RUNS = 5
+CITY = setup.SAMPLE_USERS[0][3]
+
+
+def everything(made: Stage, problem: dict[str, Any]) -> list[dict[str, Any]]:
+    """On a server that holds 100,000 problems; `problem`: the columns of one more."""
+    with made.app.app_context():
+        return [_notice(problem), _sheet()]
+
+
+def _notice(problem: dict[str, Any]) -> dict[str, Any]:
+    with transaction() as session:
+        session.execute(insert(Problem), [problem])
+    issuer = Actor("u-city", "city", (CITY,))
+    made = submit("document.issue", {"kind": "rectification", "fields": {"demand": "请立即整改（示例）。" * 20}}, issuer, ent=("problem", problem["id"]))
+    with snapshot() as session:
+        found = queries.get(session, SYSTEM, made.result["document"])
+        assert found is not None
+        text, digest, at = found.facts, found.digest, found.issued_at
+    times = [_timed(lambda: rendering.render(text, digest, at)) for _ in range(RUNS)]
+    bare = [_timed(_bare_page) for _ in range(RUNS)]
+    whole, limit = statistics.median(times), statistics.median(bare)
+    return row("notice as PDF (first one after start)", f"{whole:.3f} s ({times[0]:.3f})", f"{limit:.3f} s", f"{whole / limit:.1f}", "< 0.3 s")
+
+
+def _bare_page() -> None:
+    compiler = typst.Compiler('#set text(font: "Noto Sans CJK SC"); 隐患'.encode(), font_paths=rendering._fonts(), ignore_system_fonts=True)
+    compiler.compile(format="pdf", pdf_standards=["a-2b"])
+
+
+def _sheet() -> dict[str, Any]:
+    def made() -> None:
+        with snapshot() as session, tempfile.TemporaryFile() as file:
+            files.write(session, SYSTEM, "problems", "xlsx", CITY, today(), file)
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    took = _timed(made)
+    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    bare = _timed(_bare_sheet)
+    return row(f"XLSX of 100,000 problems, 25 columns (+{grown:.0f} MB)", f"{took:.1f} s", f"{bare:.1f} s XlsxWriter", f"{took / bare:.2f}", "< 30 s, < 200 MB")
+
+
+def _bare_sheet() -> None:
+    """The library that the server does not use, with texts that are there already."""
+    plain = {"constant_memory": True, "strings_to_formulas": False, "strings_to_urls": False, "strings_to_numbers": False}
+    with xlsxwriter.Workbook(io.BytesIO(), plain) as book:
+        sheet = book.add_worksheet()
+        for n in range(100_000):
+            for at in range(len(COLUMNS)):
+                sheet.write_string(n, at, "张店区某处（示例）")
+
+
+def _timed(work: Any) -> float:
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
