@@ -88,7 +88,7 @@ def _limit(problem: Problem) -> dict[str, Any]:
 def of_list(session: Session, actor: Actor, kind: Kind, name: str, now: datetime) -> About:
     """Rows of a list at a node. Raises Refused: target_missing, guard_failed (too long for paper)."""
     path, title = _node(session, actor, name)
-    found = list(islice(sheet.rows(session, actor, name), MAX_ROWS + 1))
+    found = sorted(islice(sheet.rows(session, actor, name), MAX_ROWS + 1), key=_place)
     if len(found) > MAX_ROWS:
         raise Refused("guard_failed", f"more than {MAX_ROWS} rows: take an export, or a smaller place")
     chains = responsibility.chains_of(session, actor, [row["id"] for row in found])
@@ -99,6 +99,10 @@ def of_list(session: Session, actor: Actor, kind: Kind, name: str, now: datetime
         "rows": [[row[name] for name, _ in kind.columns] for row in rows], "count": len(rows),
     }  # fmt: skip
     return About(("node", name), path, actor.department_id, said)
+
+
+def _place(row: Mapping[str, Any]) -> tuple[str, ...]:
+    return row["district"], row["township"], row["site"], row["item"], row["number"]
 
 
 def _list_row(row: Mapping[str, Any], chain: Any, words: sheet.Words) -> dict[str, Any]:

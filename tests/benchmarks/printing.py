@@ -1,8 +1,10 @@
 """Documents and exports, each beside the bare library: a notice as PDF, a hundred thousand problems as XLSX. No assertions."""
 
 import io
-import resource
+import os
 import statistics
+import subprocess
+import sys
 import tempfile
 import time
 from typing import Any
@@ -15,22 +17,22 @@ from backend.access.scope import SYSTEM, Actor
 from backend.cli import setup
 from backend.database import snapshot, transaction
 from backend.documents import queries, rendering
-from backend.exports import files
 from backend.ledgers.sheet import COLUMNS
-from backend.ledgers.views import today
 from backend.ops.apply import submit
 from backend.problems.models import Problem
 from tests.benchmarks.table import row
 from tests.journeys.stage import Stage
 
 RUNS = 5
+_WITH_PEAK = """import sys; from backend.cli.main import main; main(sys.argv[1:], standalone_mode=False)
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")))"""
 CITY = setup.SAMPLE_USERS[0][3]
 
 
 def everything(made: Stage, problem: dict[str, Any]) -> list[dict[str, Any]]:
     """On a server that holds 100,000 problems; `problem`: the columns of one more."""
     with made.app.app_context():
-        return [_notice(problem), _sheet()]
+        return [_notice(problem), _sheet(made)]
 
 
 def _notice(problem: dict[str, Any]) -> dict[str, Any]:
@@ -45,7 +47,7 @@ def _notice(problem: dict[str, Any]) -> dict[str, Any]:
     times = [_timed(lambda: rendering.render(text, digest, at)) for _ in range(RUNS)]
     bare = [_timed(_bare_page) for _ in range(RUNS)]
     whole, limit = statistics.median(times), statistics.median(bare)
-    return row("notice as PDF (first one after start)", f"{whole:.3f} s ({times[0]:.3f})", f"{limit:.3f} s", f"{whole / limit:.1f}", "< 0.3 s")
+    return row("notice as PDF, the first (and again)", f"{times[0]:.3f} s ({whole:.3f})", f"{limit:.3f} s", f"{times[0] / limit:.1f}", "< 0.3 s")
 
 
 def _bare_page() -> None:
@@ -53,16 +55,20 @@ def _bare_page() -> None:
     compiler.compile(format="pdf", pdf_standards=["a-2b"])
 
 
-def _sheet() -> dict[str, Any]:
-    def made() -> None:
-        with snapshot() as session, tempfile.TemporaryFile() as file:
-            files.write(session, SYSTEM, "problems", "xlsx", CITY, today(), file)
-
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    took = _timed(made)
-    grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+def _sheet(made: Stage) -> dict[str, Any]:
+    """In a process of its own, so that its memory can be told: the command, from its start to its end."""
+    config = made.app.extensions["config"]
+    env = {**os.environ, "HUYUAN_DATA": str(config.data), "HUYUAN_DATABASE_URL": config.database_url, "HUYUAN_WORKER": "off"}
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, "-c", _WITH_PEAK, "export", "problems", "--format", "xlsx", "--out", f"{folder}/problems.xlsx"]
+        started = time.perf_counter()
+        child = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
+        took = time.perf_counter() - started
     bare = _timed(_bare_sheet)
-    return row(f"XLSX of 100,000 problems, 25 columns (+{grown:.0f} MB)", f"{took:.1f} s", f"{bare:.1f} s XlsxWriter", f"{took / bare:.2f}", "< 30 s, < 200 MB")
+    said = f"{took:.1f} s" if child.returncode == 0 else f"failed: {child.returncode}"
+    peak = child.stdout.split()[-2] if child.returncode == 0 else "0"
+    title = f"XLSX of 100,000 problems, {int(peak) // 1024} MB"
+    return row(title, said, f"{bare:.1f} s XlsxWriter", f"{took / bare:.2f}", "< 30 s")
 
 
 def _bare_sheet() -> None:
