@@ -7,24 +7,20 @@ changed.
 
 import runpy
 import sys
-from datetime import datetime, timedelta, tzinfo
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 from backend.ops import apply
 
 
-def moved(file: Path) -> type[datetime]:
-    """`datetime` whose `now` is as many seconds ahead as the file says."""
-
-    class Moved(datetime):
-        @classmethod
-        def now(cls, tz: tzinfo | None = None) -> datetime:  # type: ignore[override]
-            return datetime.now(tz) + timedelta(seconds=float(file.read_text() or 0))
-
-    return Moved
+def moved(file: Path) -> SimpleNamespace:
+    """A `time` whose clock is as many seconds ahead as the file says."""
+    return SimpleNamespace(time_ns=lambda: time.time_ns() + int(float(file.read_text() or 0) * 1e9))
 
 
 if __name__ == "__main__":
-    apply.datetime = moved(Path(sys.argv[1]))  # type: ignore[attr-defined] # now_utc is the server's only clock
+    assert apply.now_utc.__globals__["time"] is time, "the server's only clock is elsewhere"
+    apply.time = moved(Path(sys.argv[1]))  # type: ignore[attr-defined]
     module, sys.argv = sys.argv[4], sys.argv[4:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
