@@ -14,7 +14,7 @@ from backend.backups import tables
 from backend.backups.tally import Finding, Tally
 from backend.geotags.models import Geotag
 from backend.inspections.models import Inspection
-from backend.ledgers import queries as ledgers
+from backend.ledgers import proof as ledgers
 from backend.ops.models import LoggedOp
 from backend.photos.models import Photo, PhotoRef, Upload
 from backend.problems.models import Problem, ProblemEvent, ProblemReport
@@ -97,7 +97,7 @@ def problems(session: Session, tally: Tally) -> Iterator[Finding]:
 
 
 def ledger(session: Session, tally: Tally, today: date) -> Iterator[Finding]:
-    """Every total of the ledgers against the sum of its parts."""
+    """Every total of the ledgers against the sum of its parts; their counts and history against the record."""
     if territory.version(session) is None:
         return  # no city is loaded yet: there is nothing to sum
     found = ledgers.reconcile(session, SYSTEM, today)
@@ -108,3 +108,4 @@ def ledger(session: Session, tally: Tally, today: date) -> Iterator[Finding]:
                 f"ledger by {check['axis']}",
                 f"its parts sum to {check['sum']}, the total is {check['total']}",
             )
+    yield from ledgers.drift(session)

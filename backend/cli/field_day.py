@@ -30,6 +30,7 @@ from backend.config import Config, load
 from backend.database import close_app, snapshot, transaction
 from backend.inspections.models import Inspection
 from backend.journal import book
+from backend.ledgers import proof
 from backend.ledgers import queries as ledgers
 from backend.ledgers.views import today
 from backend.ops.apply import now_utc, submit
@@ -251,7 +252,7 @@ def _check(config: Config, teams: list[Team]) -> dict[str, Any]:
         city = territory.city_id(session)
         ledger, sums = (
             ledgers.rollup(session, SYSTEM, city, today()),
-            ledgers.reconcile(session, SYSTEM, today()),
+            proof.reconcile(session, SYSTEM, today()),
         )
         broken = list(book.verify(session))
     counts = Counter(status for _, status in logged)

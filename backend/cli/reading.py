@@ -11,12 +11,16 @@ from backend.database import snapshot
 from backend.errors import Invalid
 from backend.exports import ledgers as exports
 from backend.geometry import Crs, to_wgs84
+from backend.ledgers import proof
 from backend.ledgers import queries as ledgers
-from backend.ledgers.views import today
+from backend.ledgers.views import moment, today
 from backend.territory import geo_index
 from backend.territory import queries as territory
 
 as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
+as_of = click.option(
+    "--as-of", "as_of", default=None, help="a day of the city, or an instant with its zone; default: now"
+)
 
 
 @click.group()
@@ -55,14 +59,16 @@ def ledger() -> None:
 @click.option(
     "--by",
     default="area",
-    type=click.Choice(["area", "department", "category", "grade", "township", "school", "programme"]),
+    type=click.Choice(["area", *ledgers.AXES]),
 )
+@as_of
 @as_json
 @with_app
-def ledger_show(node: str | None, by: str, as_json: bool) -> None:
-    """Roll-up of a node."""
+def ledger_show(node: str | None, by: str, as_of: str | None, as_json: bool) -> None:
+    """Roll-up of a node, now or as of a moment."""
     with snapshot() as session:
-        made = ledgers.rollup(session, SYSTEM, node or territory.city_id(session), today(), by)
+        when = moment(session, as_of)
+        made = ledgers.rollup(session, SYSTEM, node or territory.city_id(session), when.today, by, when.clock)
     if as_json:
         return show(made, True)
     for row in exports.area_rows(made):
@@ -85,11 +91,14 @@ def ledger_export(node: str | None, form: str, out: Path) -> None:
 
 
 @ledger.command("reconcile")
+@as_of
 @as_json
 @with_app
-def ledger_reconcile(as_json: bool) -> None:
-    """Whether every total equals the sum of its parts; 1 where not."""
+def ledger_reconcile(as_of: str | None, as_json: bool) -> None:
+    """Whether every total equals the sum of its parts, and the counts that are kept a recount; 1 where not."""
     with snapshot() as session:
-        made = ledgers.reconcile(session, SYSTEM, today())
+        when = moment(session, as_of)
+        made = proof.reconcile(session, SYSTEM, when.today, when.clock)
+        made["drift"] = [f"{what} {how}" for what, how in proof.drift(session)]
     show(made, as_json)
-    sys.exit(0 if made["reconciles"] else 1)
+    sys.exit(0 if made["reconciles"] and not made["drift"] else 1)

@@ -1,29 +1,26 @@
-"""Reads of the ledgers: roll-ups, the three lists, reconciliation. Each begins with who asks; nothing is changed."""
+"""Reads of the ledgers: roll-ups and the three lists. Each begins with who asks; nothing is changed. Proofs: proof.py."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, case, func
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor, is_within, under, visible
 from backend.errors import NotFound
-from backend.ledgers import rules
+from backend.ledgers import rules, sums
 from backend.problems.models import Problem
 from backend.problems.queries import counted
 from backend.programmes import queries as programmes
 from backend.responsibility import queries as responsibility
 from backend.territory import queries as territory
 
-_CHILD: Mapping[str, Any] = {
-    "city": Problem.district_id,
-    "district": Problem.township_id,
-    "township": Problem.site_id,
-    "site": Problem.site_id,
-}
-_AXES: Mapping[str, Any] = {"department": Problem.department_id, "category": Problem.category, "grade": Problem.grade,
-                            "township": Problem.township_id, "school": Problem.site_id, "programme": Problem.programme}  # fmt: skip
+_CHILD: Mapping[str, str] = {"city": "district_id", "district": "township_id", "township": "site_id", "site": "site_id"}
+AXES: Mapping[str, str] = {
+    "department": "department_id", "category": "category", "grade": "grade", "township": "township_id",
+    "school": "site_id", "programme": "programme", "state": "state",
+}  # fmt: skip
 _LEVELS = ("city", "district", "township", "site")
 PAGE = 1000
 
@@ -38,7 +35,7 @@ def home(session: Session, actor: Actor) -> str:
     return actor.areas[0].rsplit("/", 1)[-1]
 
 
-def _path(session: Session, actor: Actor, node_id: str) -> str:
+def path_of(session: Session, actor: Actor, node_id: str) -> str:
     """Area path of a node. One outside the actor's areas is not found: its zeros would be taken for facts."""
     path = territory.area_path(session, node_id)
     if path is None or not is_within(actor, path):
@@ -46,46 +43,34 @@ def _path(session: Session, actor: Actor, node_id: str) -> str:
     return path
 
 
-def rollup(session: Session, actor: Actor, node_id: str, today: date, by: str = "area") -> dict[str, Any]:
+def rollup(
+    session: Session, actor: Actor, node_id: str, today: date, by: str = "area", clock: int | None = None
+) -> dict[str, Any]:
     """Counts at a node (code of city, district, township, or site id), split `by` its children or another axis.
 
+    `today`: the day by which what is due counts as late. `clock`: as of this commit clock (None: now).
     Placed problems only, so that the parts sum to the node; what has no place yet stands beside it, with its reasons.
     Raises NotFound for a node that is unknown or not within the actor's areas.
     """
-    path = _path(session, actor, node_id)
+    path = path_of(session, actor, node_id)
     level = _LEVELS[path.count("/")]
-    column = _CHILD[level] if by == "area" else _AXES[by]
-    found = _grouped(session, actor, path, column, today)
+    column = _CHILD[level] if by == "area" else AXES[by]
+    found: dict[str | None, dict[str, Any]] = {}
+    for key, grade, *numbers in sums.groups(session, actor, path, column, today, clock):
+        rules.add(found.setdefault(key, rules.empty()), grade, *numbers)
+    found = {key: row for key, row in found.items() if row["found"]}
     names = _names(session, actor, level if by == "area" else by, found)
-    keys = (
-        [a.id for a in territory.children(session, actor, node_id)]
-        if by == "area" and level in ("city", "district")
-        else []
-    )
+    keys = territory.child_ids(session, actor, node_id) if by == "area" and level in ("city", "district") else []
     rows = [{"id": key or "-", "name": names.get(key or "", "（其余）"), **rules.finish(found.get(key, rules.empty()))}
             for key in [*keys, *sorted((k for k in found if k not in keys), key=lambda k: k or "~")]]  # fmt: skip
-    return {"node": node_id, "level": level, "by": by, "as_of": today.isoformat(), "total": rules.total(rows), "rows": rows,
-            "unplaced": _unplaced(session, actor) if level == "city" else {"count": 0, "reasons": {}}}  # fmt: skip
-
-
-def _grouped(session: Session, actor: Actor, path: str, column: Any, today: date) -> dict[str | None, dict[str, Any]]:
-    is_open = func.sum(case((Problem.is_open, 1), else_=0))
-    is_late = func.sum(case((Problem.is_open & (Problem.due_on < today), 1), else_=0))
-    where: list[ColumnElement[bool]] = [Problem.district_id.is_not(None), counted()]
-    if "/" in path:
-        where.append(under(Problem.area_path, path))
-    statement = (
-        visible(Problem, actor).with_only_columns(column, Problem.grade, func.count(), is_open, is_late).where(*where)
-    )
-    rows: dict[str | None, dict[str, Any]] = {}
-    for key, grade, found, opened, late in session.execute(statement.group_by(column, Problem.grade)):
-        rules.add(rows.setdefault(key, rules.empty()), grade, found, int(opened), int(late or 0))
-    return rows
+    unplaced = _unplaced(session, actor, path, today, clock) if level == "city" else {"count": 0, "reasons": {}}
+    return {"node": node_id, "level": level, "by": by, "as_of": today.isoformat(), "clock": clock,
+            "total": rules.total(rows), "rows": rows, "unplaced": unplaced}  # fmt: skip
 
 
 def _names(session: Session, actor: Actor, kind: str, found: Mapping[str | None, Any]) -> dict[str, str]:
     if kind in ("city", "district"):
-        return {a.id: a.name_zh for a in territory.areas(session, actor)}
+        return territory.area_names(session, actor)
     if kind in ("township", "site", "school"):
         ids = [k for k in found if k]
         return {i: s.name for i, s in territory.sites_by_ids(session, actor, ids).items()} | {
@@ -95,19 +80,15 @@ def _names(session: Session, actor: Actor, kind: str, found: Mapping[str | None,
         return {d.id: d.name_zh for d in territory.departments(session, actor)}
     packs = programmes.newest(session, actor).values()
     names = {c["id"]: c["name"]["zh"] for pack in packs for c in pack.body["categories"]}
-    return names | {p.programme: p.name_zh for p in packs} | {"general": "一般", "major": "重大"}
+    return names | {p.programme: p.name_zh for p in packs} | rules.GRADES_ZH | rules.STATES_ZH
 
 
-def _unplaced(session: Session, actor: Actor) -> dict[str, Any]:
-    statement = (
-        visible(Problem, actor)
-        .with_only_columns(Problem.unplaced_reason, func.count())
-        .where(Problem.district_id.is_(None), counted())
-    )
-    reasons = {
-        reason or "unknown": number for reason, number in session.execute(statement.group_by(Problem.unplaced_reason))
-    }
-    return {"count": sum(reasons.values()), "reasons": dict(sorted(reasons.items()))}
+def _unplaced(session: Session, actor: Actor, path: str, today: date, clock: int | None) -> dict[str, Any]:
+    reasons: Counter[str] = Counter()
+    for reason, _, found, *_ in sums.groups(session, actor, path, "unplaced_reason", today, clock, is_placed=False):
+        reasons[reason or "unknown"] += found
+    kept = {reason: number for reason, number in sorted(reasons.items()) if number}
+    return {"count": sum(kept.values()), "reasons": kept}
 
 
 def lists(session: Session, actor: Actor, kind: str, node_id: str) -> Iterator[dict[str, Any]]:
@@ -115,7 +96,7 @@ def lists(session: Session, actor: Actor, kind: str, node_id: str) -> Iterator[d
 
     Raises NotFound for a node that is unknown or not within the actor's areas.
     """
-    path = _path(session, actor, node_id)
+    path = path_of(session, actor, node_id)
     statement = visible(Problem, actor).where(counted())
     if "/" in path:
         statement = statement.where(under(Problem.area_path, path))
@@ -142,7 +123,7 @@ def _after(last: tuple[str, str, str]) -> Any:
 
 class _Facts:
     def __init__(self, session: Session, actor: Actor) -> None:
-        self.areas = {a.id: a.name_zh for a in territory.areas(session, actor)}
+        self.areas = territory.area_names(session, actor)
         self.departments = {d.id: d.name_zh for d in territory.departments(session, actor)}
         self.sites = {s.id: s.name for s in territory.sites_of_kinds(session, actor, ("school", "hazard_site"))}
 
@@ -187,42 +168,3 @@ def _rectification(p: Problem, facts: _Facts, chain: Any) -> dict[str, Any]:
 
 
 _ROWS = {"problem": _problem, "responsibility": _responsibility, "rectification": _rectification}
-
-
-def reconcile(session: Session, actor: Actor, today: date) -> dict[str, Any]:
-    """Whether the total where the actor's ledger begins equals the sum of its parts along every axis, and a recount row by row."""
-    node = home(session, actor)
-    whole = rollup(session, actor, node, today)
-    sums = {"area": rules.total(whole["rows"])}
-    below = territory.children(session, actor, node)
-    if below:
-        parts = [row for area in below for row in rollup(session, actor, area.id, today)["rows"]]
-        sums["area below area"] = rules.total(parts)
-    for axis in _AXES:
-        sums[axis] = rules.total(rollup(session, actor, node, today, axis)["rows"])
-    sums["recount"] = _recount(session, actor, _path(session, actor, node), today)
-    total = _three(whole["total"])
-    checks = [
-        {"axis": axis, "sum": _three(made), "total": total, "ok": _three(made) == total} for axis, made in sums.items()
-    ]
-    return {
-        "node": node,
-        "reconciles": all(c["ok"] for c in checks),
-        "checks": checks,
-        "unplaced": whole["unplaced"],
-    }
-
-
-def _recount(session: Session, actor: Actor, path: str, today: date) -> dict[str, Any]:
-    made = rules.empty()
-    columns = (Problem.grade, Problem.is_open, Problem.due_on)
-    placed = visible(Problem, actor).with_only_columns(*columns).where(under(Problem.area_path, path))
-    for grade, is_open, due in session.execute(
-        placed.where(Problem.area_path != f"{territory.city_id(session)}/-", counted())
-    ):
-        rules.add(made, grade, 1, int(is_open), int(bool(is_open and due and due < today)))
-    return made
-
-
-def _three(row: Mapping[str, Any]) -> list[int]:
-    return [row[m] for m in rules.MEASURES]

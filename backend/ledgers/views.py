@@ -1,26 +1,38 @@
 """The ledgers over HTTP: load → may they → do → dump. No sums."""
 
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from flask import Blueprint, current_app
+from sqlalchemy.orm import Session
 
 from backend import incoming
 from backend.access.guard import require, web_actor
 from backend.access.scope import Actor
 from backend.database import snapshot
 from backend.errors import Invalid, NotFound
-from backend.ledgers import queries
+from backend.ledgers import asked, opened, proof, queries
+from backend.now import now_utc
 
 ledgers_bp = Blueprint("ledgers", __name__, url_prefix="/v1/ledgers")
-AXES = ("area", "department", "category", "grade", "township", "school", "programme")
+AXES = ("area", *queries.AXES)
 KINDS = {"problems": "problem", "responsibilities": "responsibility", "rectifications": "rectification"}
+
+
+def zone() -> ZoneInfo:
+    """The city's time zone."""
+    return ZoneInfo(current_app.extensions["config"].timezone)
 
 
 def today() -> date:
     """The day in the city."""
-    return datetime.now(ZoneInfo(current_app.extensions["config"].timezone)).date()
+    return now_utc().astimezone(zone()).date()
+
+
+def moment(session: Session, text: str | None) -> asked.Moment:
+    """What `as_of` asks for (asked.py)."""
+    return asked.moment(session, text, now_utc(), zone())
 
 
 def _reader() -> Actor:
@@ -30,29 +42,57 @@ def _reader() -> Actor:
     return actor
 
 
+def _told(made: dict[str, Any], when: asked.Moment) -> dict[str, Any]:
+    """The answer with the instant that it is as of; none: now."""
+    return {**made, "at": when.at.isoformat() if when.at else None}
+
+
 @ledgers_bp.get("/rollup")
 def rollup() -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("node", "by")
-    by = asked.get("by", "area")
+    actor, given = _reader(), incoming.parameters("node", "by", "as_of")
+    by = given.get("by", "area")
     if by not in AXES:
         raise Invalid(errors=[{"pointer": "?by", "code": "invalid", "detail": f"one of {', '.join(AXES)}"}])
     with snapshot() as session:
-        return queries.rollup(session, actor, asked.get("node") or queries.home(session, actor), today(), by)
+        when, node = moment(session, given.get("as_of")), given.get("node") or queries.home(session, actor)
+        return _told(queries.rollup(session, actor, node, when.today, by, when.clock), when)
+
+
+@ledgers_bp.get("/rows")
+def rows() -> dict[str, Any]:
+    actor = _reader()
+    given = incoming.parameters("node", "as_of", "measure", "after", "limit", *opened.BY)
+    cell = {name: given[name] for name in opened.BY if name in given}
+    limit = _limit(given.get("limit"))
+    with snapshot() as session:
+        when, node = moment(session, given.get("as_of")), given.get("node") or queries.home(session, actor)
+        measure, after = given.get("measure", "found"), given.get("after", "")
+        made = opened.rows(session, actor, node, when.today, cell, measure, when.clock, after, limit)
+        return _told(made, when)
 
 
 @ledgers_bp.get("/lists/<kind>")
 def listed(kind: str) -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("node")
+    actor, given = _reader(), incoming.parameters("node")
     if kind not in KINDS:
         raise NotFound(f"a list is one of {', '.join(KINDS)}")
     with snapshot() as session:
-        node = asked.get("node") or queries.home(session, actor)
+        node = given.get("node") or queries.home(session, actor)
         return {"node": node, "rows": list(queries.lists(session, actor, KINDS[kind], node))}
 
 
 @ledgers_bp.get("/reconcile")
 def reconcile() -> dict[str, Any]:
-    actor = _reader()
-    incoming.parameters()
+    actor, given = _reader(), incoming.parameters("as_of")
     with snapshot() as session:
-        return queries.reconcile(session, actor, today())
+        when = moment(session, given.get("as_of"))
+        return _told(proof.reconcile(session, actor, when.today, when.clock), when)
+
+
+def _limit(text: str | None) -> int:
+    if text is None:
+        return opened.MOST
+    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= opened.MOST):
+        detail = f"1 to {opened.MOST}"
+        raise Invalid(errors=[{"pointer": "?limit", "code": "invalid", "detail": detail}])
+    return int(text)

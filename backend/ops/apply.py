@@ -5,7 +5,6 @@ is kept in custody.py.
 """
 
 import os
-import time
 import uuid
 from collections import deque
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from backend.accounts import grants
 from backend.database import from_ms, lock, to_ms
 from backend.effects import Again, Effect
 from backend.errors import Blocked, NotAllowed, Problem, Refused, invalid
+from backend.now import now_utc as now_utc
 from backend.ops import custody, jobs
 from backend.ops.custody import Known, known_outcomes
 from backend.ops.op import Op, Outcome, desk_op
@@ -32,11 +32,6 @@ from backend.ops.table import RESTORERS, VERBS
 from backend.ops.upcasts import upcast
 
 log = structlog.get_logger(__name__)
-
-
-def now_utc() -> datetime:
-    """The clock, read once per request and passed down; to the millisecond, as every time is kept."""
-    return from_ms(time.time_ns() // 1_000_000)
 
 
 def prepare(session: Session, ops: Sequence[Op]) -> None:

@@ -18,6 +18,7 @@ from backend.effects import Changed, Effect
 from backend.faults import passing
 from backend.feed import log as feed_log
 from backend.journal import book
+from backend.ledgers import lines
 from backend.ops import jobs
 from backend.ops.models import LoggedOp, OpIncident, OpWait
 from backend.ops.op import Op, Outcome
@@ -106,6 +107,7 @@ def _write_books(session: Session, now: datetime) -> None:
     insert_many(session.connection(), _OP_LOG, logged)
     passing("books.logged")
     update_many(session.connection(), _OP_LOG, [{**row, "clock": clock} for row in settled])
+    lines.record(session, clock, (change.id for change in changes if change.type == "problem"), now)
     feed_log.record(session, clock, changes)
     passing("books.fed")
     book.append(session, notes, now)

@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from backend.ops.apply import now_utc
 from tests import make
 from tests.cast import A_SITE, A_TOWNSHIP, B_SITE, CITY, A, B, World, told
 from tests.contract import DOCUMENT
@@ -57,9 +58,10 @@ def test_what_has_no_place_stands_beside_the_citys_total_and_is_told_to_no_distr
                                              ("city", "nowhere"), ("city", "370399"), ("city", "' OR 1=1")])  # fmt: skip
 @pytest.mark.answers("ledgers.rollup", 404)
 @pytest.mark.answers("ledgers.listed", 404)
+@pytest.mark.answers("ledgers.rows", 404)
 @pytest.mark.answers("console.ledger_csv", 404)
 def test_a_node_that_is_not_ones_own_is_not_found(world: World, login: str, node: str) -> None:
-    for path in ("/v1/ledgers/rollup", "/v1/ledgers/lists/problems", "/ledger.csv"):
+    for path in ("/v1/ledgers/rollup", "/v1/ledgers/rows", "/v1/ledgers/lists/problems", "/ledger.csv"):
         assert told(world.desk(login).get(path, query_string={"node": node})) == (404, "not_found"), path
 
 
@@ -94,13 +96,81 @@ def test_every_total_equals_the_sum_of_its_parts_and_the_recount(world: World, l
     assert {"area", "recount", *AXES[1:]} <= {check["axis"] for check in made["checks"]}
 
 
+@pytest.mark.parametrize("login", sorted(READERS))
+@pytest.mark.answers("ledgers.rows", 200)
+def test_each_cell_of_the_area_table_opens_its_rows(world: World, login: str) -> None:
+    whole = rollup(world, login).json
+    axis = {"city": "district", "district": "township", "township": "school", "site": "school"}[whole["level"]]
+    for row in whole["rows"]:
+        for measure in ("found", "open", "overdue", "closed"):
+            asked = {axis: row["id"], "measure": measure}
+            made = world.desk(login).get("/v1/ledgers/rows", query_string=asked).json
+            assert made["count"] == len(made["rows"]) == row[measure]
+
+
+def test_rows_come_in_pages_that_together_are_the_cell(world: World) -> None:
+    desk, found, after = world.desk("city"), [], ""
+    while after is not None:
+        page = desk.get("/v1/ledgers/rows", query_string={"limit": 2, "after": after}).json
+        assert len(page["rows"]) <= 2
+        found, after = [*found, *(row["id"] for row in page["rows"])], page["next"]
+    assert found == sorted(set(found)) and len(found) == page["count"] == rollup(world, "city").json["total"]["found"]
+    unplaced = desk.get("/v1/ledgers/rows", query_string={"unplaced": "outside_city"}).json
+    assert unplaced["count"] == 1 and unplaced["rows"][0]["district_id"] is None
+
+
+def instant(world: World) -> str:
+    """A moment that is over, to the millisecond: the server's clock has moved on."""
+    at = now_utc()
+    while now_utc() <= at:
+        pass
+    return at.isoformat()
+
+
+def test_what_happens_later_does_not_change_what_was(world: World) -> None:
+    before, then = rollup(world, "city").json, instant(world)
+    certificate = world.desk("city").get("/v1/ledgers/reconcile", query_string={"as_of": then}).json
+    assert certificate["reconciles"]
+    late = make.problem(world, world.any_phone("inspector_a"), world.site(A), "A107")
+    now, again = rollup(world, "city").json, rollup(world, "city", as_of=then).json
+    assert now["total"]["found"] == before["total"]["found"] + 1
+    assert again["total"] == before["total"] and again["rows"] == before["rows"] and again["unplaced"] == before["unplaced"]
+    assert world.desk("city").get("/v1/ledgers/reconcile", query_string={"as_of": then}).json == certificate
+    rows = world.desk("city").get("/v1/ledgers/rows", query_string={"as_of": then}).json
+    assert rows["count"] == before["total"]["found"] and late.number not in {row["number"] for row in rows["rows"]}
+    assert rollup(world, "zichuan", as_of=then).json["total"]["found"] < before["total"]["found"]
+
+
+@pytest.mark.parametrize("as_of", ["yesterday", "2026-13-01", "2026-11-24T08:00:00", "2999-01-01", "2999-01-01T00:00:00+08:00"])
+@pytest.mark.answers("ledgers.rollup", 422)
+@pytest.mark.answers("ledgers.rows", 422)
+@pytest.mark.answers("ledgers.reconcile", 422)
+def test_what_is_no_moment_or_still_to_come_is_refused(world: World, as_of: str) -> None:
+    for path in ("/v1/ledgers/rollup", "/v1/ledgers/rows", "/v1/ledgers/reconcile"):
+        answer = world.desk("city").get(path, query_string={"as_of": as_of})
+        assert told(answer) == (422, "invalid") and answer.json["errors"][0]["pointer"] == "?as_of"
+
+
+def test_a_day_before_anything_was_has_nothing(world: World) -> None:
+    made = rollup(world, "city", as_of="2001-01-01").json
+    assert made["total"]["found"] == 0 and made["as_of"] == "2001-01-01" and made["clock"] == 0
+
+
+@pytest.mark.parametrize(("name", "value"), [("measure", "rumours"), ("limit", "0"), ("limit", "1001"), ("limit", "x")])
+@pytest.mark.answers("ledgers.rows", 422)
+def test_rows_are_asked_for_by_a_measure_and_a_length_that_exist(world: World, name: str, value: str) -> None:
+    answer = world.desk("city").get("/v1/ledgers/rows", query_string={name: value})
+    assert told(answer) == (422, "invalid") and answer.json["errors"][0]["pointer"] == f"?{name}"
+
+
 @pytest.mark.parametrize("login", ["inspector_a", "expert"])
+@pytest.mark.answers("ledgers.rows", 403)
 @pytest.mark.answers("ledgers.rollup", 403)
 @pytest.mark.answers("ledgers.listed", 403)
 @pytest.mark.answers("ledgers.reconcile", 403)
 @pytest.mark.answers("console.ledger_csv", 403)
 def test_who_works_in_the_field_has_no_ledger(world: World, login: str) -> None:
-    for path in ("/v1/ledgers/rollup", "/v1/ledgers/lists/problems", "/v1/ledgers/reconcile", "/ledger.csv"):
+    for path in ("/v1/ledgers/rollup", "/v1/ledgers/rows", "/v1/ledgers/lists/problems", "/v1/ledgers/reconcile", "/ledger.csv"):
         assert told(world.desk(login).get(path)) == (403, "forbidden"), path
 
 

@@ -10,7 +10,7 @@ STAIRCASE = (
     ("sync_protocol",),
     (
         "errors", "config", "effects", "workdays", "geometry", "imaging", "faults", "queueing", "lines", "gate", "trouble", "database",
-        "bulk", "rows", "packs", "shapes", "incoming",
+        "bulk", "rows", "packs", "shapes", "incoming", "now",
     ),
     ("access",),
     ("journal", "feed"),
@@ -49,7 +49,7 @@ UNSCOPED = {
 # handlers that `ops` calls, what they call, and the books.
 DOOR = {
     "problems/record.py", "problems/edits.py", "problems/numbers.py", "accounts/grants.py",
-    "feed/log.py", "journal/book.py", "ops/custody.py",
+    "feed/log.py", "journal/book.py", "ops/custody.py", "ledgers/lines.py",
 }  # fmt: skip
 # Beside it: files → the tables that they may write, none of which devices are told of or a ledger counts.
 BESIDE: dict[str, set[str]] = {

@@ -12,6 +12,7 @@ from sqlalchemy import func, select
 from backend.access.scope import SYSTEM
 from backend.database import snapshot
 from backend.journal import book
+from backend.ledgers import proof
 from backend.ledgers import queries as ledgers
 from backend.ops.apply import now_utc
 from backend.ops.models import LoggedOp
@@ -183,7 +184,7 @@ def test_ledgers_reconcile_and_the_journal_is_whole(running: Stage, phone) -> No
     phone.record("inspection.submit", ("inspection", new_id()), checklist(phone, site, {"A201": [], "A202": [], "A203": []}))
     assert phone.sync(tries=8)
     with running.app.app_context(), snapshot() as session:
-        made = ledgers.reconcile(session, SYSTEM, now_utc().date())
+        made = proof.reconcile(session, SYSTEM, now_utc().date())
         assert made["reconciles"], made["checks"]
         assert session.execute(select(func.count()).select_from(Problem)).scalar_one() >= 3
         assert list(book.verify(session)) == []

@@ -1,0 +1,19 @@
+"""The ground for these tests: a copy of the loaded city for each file, on SQLite and on PostgreSQL."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.problems.ground import Ground, opened
+
+
+@pytest.fixture(scope="module", params=["sqlite", "postgres"])
+def both(request: pytest.FixtureRequest, prepared: Any) -> Iterator[Ground]:
+    """SQLite and then PostgreSQL."""
+    config, name = prepared.copy(request.param)
+    try:
+        with opened(config) as made:
+            yield made
+    finally:
+        prepared.drop(name)
