@@ -55,7 +55,7 @@ def test_these_moments_were_told_from_several_marks_and_the_states_they_saw_diff
     columns = LedgerMark.__table__.c
     with snapshot() as session:
         found = set(session.execute(LedgerMark.__table__.select().with_only_columns(columns.clock, columns.state)))
-    assert len({clock for clock, _ in found}) >= 3 and len({state for _, state in found}) >= 3
+    assert len({clock for clock, _ in found}) >= 3 and len({state for _, state in found}) >= 2
 
 
 def test_each_cell_opens_as_many_rows_as_it_counts_now_and_then(both: Ground) -> None:
