@@ -21,7 +21,7 @@ from backend.ledgers.models import STILL, LedgerCell, LedgerLine, LedgerMark
 from backend.problems.models import Problem
 from backend.problems.rules import AWAY
 
-MARK_EVERY = 20_000  # lines between two marks: so many a roll-up of a past day has to walk at most
+MARK_EVERY = 50_000  # lines between two marks: so many a roll-up of a past day has to walk at most
 _LOT = 500
 _LINES: Table = LedgerLine.__table__  # type: ignore[assignment]
 _CELLS: Table = LedgerCell.__table__  # type: ignore[assignment]
