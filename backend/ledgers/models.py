@@ -1,5 +1,5 @@
 """What the ledgers keep: how each problem counted from when to when, the counts of now, copies of them at some clocks,
-when each clock was, and the periods that were published. No queries.
+and when each clock was. No queries.
 
 Theory. Time is the commit clock (rule D4): a line holds from the clock that made it to the one that ended it, and what is
 over is never written again. "As of a clock" is therefore the same answer for ever. A roll-up of now adds the cells (kept
@@ -8,9 +8,8 @@ or a mark) and takes back, or adds, the lines that began and ended between.
 """
 
 from datetime import date, datetime
-from typing import Any
 
-from sqlalchemy import JSON, BigInteger, Boolean, Date, Index, Integer, String, Text
+from sqlalchemy import BigInteger, Boolean, Date, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.access.scope import PUBLIC, Scope, Scoped
@@ -96,27 +95,3 @@ class LedgerMoment(Scoped, Base):
     clock: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     at: Mapped[datetime] = mapped_column(UtcDateTime)
     __table_args__ = (Index("ix_ledger_moments_at", "at", "clock"),)
-
-
-class LedgerPeriod(Scoped, Base):
-    """A published ledger: everything found until the end of `to_on`, as the record stood at `clock`. Never changed.
-
-    `digest` is of its rows, `certificate` of its figures. What came later is a restatement, read and not kept.
-    """
-
-    __tablename__ = "ledger_periods"
-    __scope__ = PUBLIC
-    number: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
-    from_on: Mapped[date] = mapped_column(Date)
-    to_on: Mapped[date] = mapped_column(Date)
-    until_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    node: Mapped[str] = mapped_column(Key)
-    clock: Mapped[int] = mapped_column(BigInteger)
-    published_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    actor_id: Mapped[str] = mapped_column(Key)
-    note: Mapped[str] = mapped_column(Text, default="")
-    row_count: Mapped[int] = mapped_column(Integer)
-    digest: Mapped[str] = mapped_column(String(64))
-    certificate: Mapped[str] = mapped_column(String(64))
-    figures: Mapped[dict[str, Any]] = mapped_column(JSON)
-    completeness: Mapped[dict[str, Any]] = mapped_column(JSON)

@@ -1,4 +1,4 @@
-"""The ledgers' own history, counts of now, marks, moments, published periods.
+"""The ledgers' own history, counts of now, marks, moments.
 
 What is on record before this migration begins its history here: problem_events keep states and not places, departments or
 deadlines, so an earlier moment would be a guess. Asked for one, the ledgers say since when they know.
@@ -69,23 +69,6 @@ def upgrade() -> None:
         sa.Column('at', backend.database.UtcDateTime(), nullable=False),
         sa.PrimaryKeyConstraint('clock', name=op.f('pk_ledger_moments')),
     )
-    op.create_table('ledger_periods',
-        sa.Column('number', sa.Integer(), autoincrement=False, nullable=False),
-        sa.Column('from_on', sa.Date(), nullable=False),
-        sa.Column('to_on', sa.Date(), nullable=False),
-        sa.Column('until_at', backend.database.UtcDateTime(), nullable=False),
-        sa.Column('node', sa.String(length=64), nullable=False),
-        sa.Column('clock', sa.BigInteger(), nullable=False),
-        sa.Column('published_at', backend.database.UtcDateTime(), nullable=False),
-        sa.Column('actor_id', sa.String(length=64), nullable=False),
-        sa.Column('note', sa.Text(), nullable=False),
-        sa.Column('row_count', sa.Integer(), nullable=False),
-        sa.Column('digest', sa.String(length=64), nullable=False),
-        sa.Column('certificate', sa.String(length=64), nullable=False),
-        sa.Column('figures', sa.JSON(), nullable=False),
-        sa.Column('completeness', sa.JSON(), nullable=False),
-        sa.PrimaryKeyConstraint('number', name=op.f('pk_ledger_periods')),
-    )
     _begin(lines, cells, moments)
     op.create_index('ix_ledger_lines_from', 'ledger_lines', ['from_clock'])
     op.create_index('ix_ledger_lines_to', 'ledger_lines', ['to_clock'])
@@ -123,5 +106,5 @@ def _word(value: object) -> str:
 
 
 def downgrade() -> None:
-    for name in ('ledger_periods', 'ledger_moments', 'ledger_marks', 'ledger_cells', 'ledger_lines'):
+    for name in ('ledger_moments', 'ledger_marks', 'ledger_cells', 'ledger_lines'):
         op.drop_table(name)
