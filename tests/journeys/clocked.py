@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
-from backend.ops import apply
+from backend import now
 
 
 def moved(file: Path) -> SimpleNamespace:
@@ -20,7 +20,7 @@ def moved(file: Path) -> SimpleNamespace:
 
 
 if __name__ == "__main__":
-    assert apply.now_utc.__globals__["time"] is time, "the server's only clock is elsewhere"
-    apply.time = moved(Path(sys.argv[1]))  # type: ignore[attr-defined]
+    assert now.now_utc.__globals__["time"] is time, "the server's only clock is elsewhere"
+    now.time = moved(Path(sys.argv[1]))  # type: ignore[attr-defined]
     module, sys.argv = sys.argv[4], sys.argv[4:]
     runpy.run_module(module, run_name="__main__", alter_sys=True)
