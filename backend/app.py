@@ -26,8 +26,8 @@ from backend.errors import CODES, RETRYABLE, NotFound, Problem
 from backend.exports.views import exports_bp
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
+from backend.now import now_utc
 from backend.ops import views as ops_views
-from backend.ops.apply import now_utc
 from backend.ops.jobs import Worker
 from backend.ops.work import JOBS, PERIODIC
 from backend.photos.pipeline import sweep_scratch

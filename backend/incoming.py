@@ -6,6 +6,7 @@ Every refusal here is made before anything was done, so the same request may be 
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import orjson
@@ -14,13 +15,15 @@ from flask import current_app, request
 from marshmallow import Schema, ValidationError
 from werkzeug.exceptions import ClientDisconnected
 
-from backend.errors import Problem, invalid
+from backend.database import from_ms
+from backend.errors import Invalid, Problem, invalid
 from sync_protocol.envelope import has_nul, is_too_deep
 
 BLOCK_BYTES = 65_536
 MAX_RATIO, MIN_INFLATED_BYTES = 200, 65_536  # ops shrink to a tenth; what shrinks more than this is no text
 ZSTD_WINDOW_LOG = 23  # 8 MiB, as RFC 9659 has it
 JSON = "application/json"
+LAST_MS = 253_402_300_799_000  # the end of the year 9999
 CUT = {"retryable": True}  # the line's fault, not the sender's: the same bytes again may arrive whole
 
 
@@ -147,3 +150,32 @@ def choose(*kinds: str) -> str:
     if found is None:
         raise Problem("not_acceptable", f"this answers with {' or '.join(kinds)}")
     return str(found)
+
+
+def limit(text: str | None, usual: int, most: int) -> int:
+    """How many rows a page may have: `usual` where nothing is said. Raises Invalid for what is no number from 1 to `most`."""
+    if text is None:
+        return usual
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
+        raise Invalid(errors=[{"pointer": "?limit", "code": "invalid", "detail": f"1 to {most}"}])
+    return int(text)
+
+
+def position(text: str | None) -> tuple[int, str] | None:
+    """Where the next page of a list begins, "number:name"; None: at the beginning. Raises Problem bad_cursor."""
+    if not text:
+        return None
+    number, _, name = text.partition(":")
+    if not (number.isascii() and number.isdigit() and len(number) <= 18 and name):
+        raise Problem("bad_cursor")
+    return int(number), name
+
+
+def moment(text: str | None) -> tuple[datetime, str] | None:
+    """The same where the number is a time in milliseconds since 1970 (UTC)."""
+    found = position(text)
+    if found is None:
+        return None
+    if found[0] > LAST_MS:
+        raise Problem("bad_cursor")
+    return from_ms(found[0]), found[1]

@@ -2,7 +2,7 @@
 
 from backend.app import create_app, start_worker
 from backend.backups.watch import start as start_watch
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 
 app = create_app()
 watch = start_watch(app, now_utc)

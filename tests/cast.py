@@ -16,7 +16,8 @@ from backend.accounts import tokens
 from backend.app import COOKIE
 from backend.cli import setup
 from backend.database import snapshot, transaction
-from backend.ops.apply import now_utc, submit
+from backend.now import now_utc
+from backend.ops.apply import submit
 from backend.territory import queries as territory
 from tests import make
 from tests.contract import Client

@@ -13,6 +13,8 @@ from sqlalchemy.exc import DBAPIError
 
 from backend.errors import Problem
 
+as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
+
 
 def show(facts: Any, as_json: bool) -> None:
     """Print facts as JSON, or as lines for people."""

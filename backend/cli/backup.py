@@ -11,13 +11,11 @@ from backend.app import configure_logs
 from backend.backups import proof, routine
 from backend.backups import restore as restores
 from backend.backups import verify as verifies
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.config import Config, load
 from backend.errors import Problem
 from backend.ledgers.views import today
-from backend.ops.apply import now_utc
-
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
+from backend.now import now_utc
 
 
 @click.group(invoke_without_command=True)

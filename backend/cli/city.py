@@ -8,7 +8,7 @@ import click
 
 from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.database import snapshot
 from backend.errors import Invalid
 from backend.ops.apply import submit
@@ -16,7 +16,6 @@ from backend.packs import shipped_city
 from backend.territory import queries as territory
 from backend.territory.city_files import City, CityFileError, read_city
 
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 folder_argument = click.argument("folder", type=click.Path(path_type=Path), required=False)
 
 

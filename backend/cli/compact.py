@@ -5,7 +5,7 @@ from datetime import timedelta
 import click
 
 from backend.cli import show, with_app
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.sync.compaction import DAYS
 from backend.sync.compaction import compact as forget_removals
 

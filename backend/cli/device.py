@@ -5,12 +5,10 @@ import click
 from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
 from backend.accounts import tokens
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.database import snapshot, transaction
 from backend.errors import NotFound
-from backend.ops.apply import now_utc
-
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
+from backend.now import now_utc
 
 
 @click.group()

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.database import snapshot
 from backend.documents import queries, rendering
 from backend.documents.kinds import KINDS
@@ -18,8 +18,6 @@ from backend.documents.schemas import DocumentOut
 from backend.documents.views import matches
 from backend.errors import Invalid, NotFound
 from backend.ops.apply import submit
-
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
 @click.group()

@@ -33,7 +33,8 @@ from backend.journal import book
 from backend.ledgers import proof
 from backend.ledgers import queries as ledgers
 from backend.ledgers.views import today
-from backend.ops.apply import now_utc, submit
+from backend.now import now_utc
+from backend.ops.apply import submit
 from backend.ops.models import LoggedOp
 from backend.photos import queries as photos
 from backend.problems.models import ProblemReport

@@ -11,7 +11,7 @@ from backend import __version__
 from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
 from backend.accounts import tokens
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.cli.backup import backup, restore, verify
 from backend.cli.compact import compact
 from backend.cli.document import document
@@ -24,14 +24,13 @@ from backend.config import SETTINGS, load
 from backend.database import snapshot, transaction
 from backend.errors import NotFound
 from backend.journal import book
-from backend.ops.apply import now_utc, submit
+from backend.now import now_utc
+from backend.ops.apply import submit
 from backend.packs import shipped_city, shipped_packs
 from backend.programmes import queries as programmes
 from backend.programmes.packs import check_pack
 from backend.sweeps import queries as sweeps
 from backend.territory.city_files import CityFileError
-
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
 @click.group()

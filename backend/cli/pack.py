@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from backend.access.scope import SYSTEM
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.database import snapshot
 from backend.ops.apply import submit
 from backend.packs import shipped_packs
@@ -15,7 +15,6 @@ from backend.programmes import queries as programmes
 from backend.programmes.packs import BadPack, PackProblem, check_pack, read_pack
 from backend.territory import queries as territory
 
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 files_argument = click.argument("files", nargs=-1, type=click.Path(path_type=Path))
 
 

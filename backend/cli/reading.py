@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from backend.access.scope import SYSTEM
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.database import snapshot
 from backend.errors import Invalid
 from backend.exports import ledgers as exports
@@ -17,7 +17,6 @@ from backend.ledgers.views import moment, today
 from backend.territory import geo_index
 from backend.territory import queries as territory
 
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 as_of = click.option(
     "--as-of", "as_of", default=None, help="a day of the city, or an instant with its zone; default: now"
 )

@@ -6,13 +6,11 @@ from pathlib import Path
 import click
 
 from backend.access.scope import SYSTEM
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.database import snapshot
 from backend.errors import NotFound
 from backend.sync import queries
 from backend.sync.rescue import store
-
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
 @click.group()

@@ -20,8 +20,9 @@ from backend.config import Config
 from backend.database import close_app, db, from_ms, gate, snapshot, to_ms, transaction
 from backend.errors import Invalid
 from backend.feed.log import begin_epoch, epochs
+from backend.now import now_utc
 from backend.ops import jobs
-from backend.ops.apply import now_utc, submit
+from backend.ops.apply import submit
 from backend.packs import shipped_city, shipped_packs
 from backend.programmes import queries as programmes
 from backend.programmes.packs import read_pack

@@ -7,13 +7,11 @@ from typing import Any
 import click
 
 from backend.access.scope import SYSTEM
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.database import snapshot
 from backend.errors import Invalid
 from backend.ops.apply import submit
 from backend.sweeps import queries as sweeps
-
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
 def read_plan(path: Path) -> dict[str, Any]:

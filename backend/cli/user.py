@@ -9,13 +9,11 @@ from backend.access.roles import ROLES
 from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
 from backend.accounts import tokens
-from backend.cli import show, with_app
+from backend.cli import as_json, show, with_app
 from backend.database import snapshot
 from backend.errors import Invalid
 from backend.ops.apply import submit
 from backend.territory import queries as territory
-
-as_json = click.option("--json", "as_json", is_flag=True, help="print JSON")
 
 
 def add_user(

@@ -8,7 +8,7 @@ from flask import current_app
 
 from backend.app import LOOKS
 from backend.cli import with_app
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.ops.jobs import Worker, run_one
 from backend.ops.work import JOBS
 

@@ -18,7 +18,7 @@ from backend.exports.ledgers import csv_text
 from backend.inspections import queries as inspections
 from backend.ledgers import queries as ledgers
 from backend.ledgers.views import today
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.photos import queries as photos
 from backend.problems import queries as problems
 from backend.sweeps import queries as sweeps

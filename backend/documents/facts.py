@@ -7,11 +7,12 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor, is_within
+from backend.access.scope import Actor
 from backend.documents.kinds import FIVE, MAX_ROWS, Kind
-from backend.errors import Refused
+from backend.errors import NotFound, Refused
 from backend.ledgers import queries as ledgers
 from backend.ledgers import sheet
+from backend.ledgers.words import Words
 from backend.problems import queries as problems
 from backend.problems.models import Problem
 from backend.responsibility import queries as responsibility
@@ -43,7 +44,7 @@ class About:
 def office(session: Session, actor: Actor) -> str:
     """The office that issues: the actor's place and line, never a person."""
     node = actor.areas[0].rsplit("/", 1)[-1] if actor.areas else territory.city_id(session)
-    words = {a.id: a.name_zh for a in territory.areas(session, actor)}
+    words = territory.area_names(session, actor)
     if actor.role == "school":
         site = territory.sites_by_ids(session, actor, [node]).get(node)
         return f"{site.name}（示例）" if site else node
@@ -62,7 +63,7 @@ def of_problem(session: Session, actor: Actor, kind: Kind, name: str, now: datet
         is_met, why = UNMET[must]
         if not is_met(found):
             raise Refused("guard_failed", f"{found.number} {why}")
-    words = sheet.Words(session, actor)
+    words = Words(session, actor)
     row = sheet.row_of(found, words)
     chain = responsibility.chain_of(session, actor, found.id)
     said = {
@@ -92,7 +93,7 @@ def of_list(session: Session, actor: Actor, kind: Kind, name: str, now: datetime
     if len(found) > MAX_ROWS:
         raise Refused("guard_failed", f"more than {MAX_ROWS} rows: take an export, or a smaller place")
     chains = responsibility.chains_of(session, actor, [row["id"] for row in found])
-    words = sheet.Words(session, actor)
+    words = Words(session, actor)
     rows = [_list_row(row, chains.get(row["id"], []), words) for row in found]
     said = {
         "place": title, "as_of": local_date(now).isoformat(), "columns": [label for _, label in kind.columns],
@@ -105,7 +106,7 @@ def _place(row: Mapping[str, Any]) -> tuple[str, ...]:
     return row["district"], row["township"], row["site"], row["item"], row["number"]
 
 
-def _list_row(row: Mapping[str, Any], chain: Any, words: sheet.Words) -> dict[str, Any]:
+def _list_row(row: Mapping[str, Any], chain: Any, words: Words) -> dict[str, Any]:
     held = {link.layer: link.holder or "" for link in chain if link.layer != "department" or link.is_lead}
     named = [words.departments.get(k.department_id, "") for k in chain if k.layer == "department" and not k.is_lead]
     return {
@@ -140,10 +141,11 @@ def _area_row(row: Mapping[str, Any], name: str) -> list[Any]:
 
 
 def _node(session: Session, actor: Actor, name: str) -> tuple[str, str]:
-    path = territory.area_path(session, name)
-    if path is None or not is_within(actor, path):
-        raise Refused("target_missing", f"no area or site {name} of yours")
-    words = sheet.Words(session, actor)
+    try:
+        path = ledgers.path_of(session, actor, name)
+    except NotFound as fault:
+        raise Refused("target_missing", fault.detail) from fault
+    words = Words(session, actor)
     return path, words.areas.get(name) or words.sites.get(name, name)
 
 

@@ -1,6 +1,5 @@
 """Issuing a document: what will be printed is put on record with its number and digest. Nothing is printed here."""
 
-import hashlib
 from datetime import datetime
 from typing import Any
 
@@ -17,6 +16,7 @@ from backend.documents.models import Document
 from backend.effects import Effect, OpLike
 from backend.errors import NotAllowed, Refused
 from backend.workdays import local_date
+from sync_protocol.identity import fingerprint
 
 
 def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -38,7 +38,7 @@ def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     said = {**_head(session, actor, name, number, now), **about.said, "answers": answered}
     said["fields"] = [[key, of.label, op.args["fields"].get(key, "").strip()] for key, of in kind.fields.items()]
     text, ent = canonical(said), about.ent
-    found = digest(text)
+    found = fingerprint(text)
     rows.add(session, Document, {
         "number": number, "kind": name, "year": year, "n": n, "issued_at": now, "issued_on": local_date(now),
         "ent_type": ent[0], "ent_id": ent[1], "area_path": about.area_path, "department_id": about.department_id,
@@ -49,13 +49,8 @@ def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
 
 
 def canonical(said: dict[str, Any]) -> str:
-    """Facts as the one text that is stored and digested: JSON, members in order, no spaces."""
+    """Facts as the one text that is stored and digested (its SHA-256): JSON, members in order, no spaces."""
     return orjson.dumps(said, option=orjson.OPT_SORT_KEYS).decode()
-
-
-def digest(text: str) -> str:
-    """SHA-256 of canonical facts, lower-case hexadecimal."""
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def _head(session: Session, actor: Actor, name: str, number: str, now: datetime) -> dict[str, Any]:

@@ -1,6 +1,5 @@
 """Reads of issued documents; each begins with who asks. Who may see a problem may see its documents."""
 
-import hashlib
 from collections.abc import Sequence
 from datetime import datetime
 
@@ -10,6 +9,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import SYSTEM, Actor, condition, visible
 from backend.documents.models import Document
 from backend.problems.models import Problem
+from sync_protocol.identity import fingerprint
 
 
 def _seen(actor: Actor) -> Select[Document]:
@@ -28,7 +28,7 @@ def get(session: Session, actor: Actor, number: str) -> Document | None:
 
 def is_intact(document: Document) -> bool:
     """Whether the stored facts are still those that were digested."""
-    return hashlib.sha256(document.facts.encode()).hexdigest() == document.digest
+    return fingerprint(document.facts) == document.digest
 
 
 def page(

@@ -1,7 +1,6 @@
 """Documents over HTTP: lists, one, its PDF, and the public page that verifies a number. Load → may they → dump; no decisions."""
 
 import hmac
-from datetime import datetime
 from typing import Any
 
 import orjson
@@ -10,16 +9,15 @@ from flask import Blueprint, Response, current_app, make_response, render_templa
 from backend import incoming
 from backend.access.guard import require, web_actor
 from backend.access.scope import SYSTEM
-from backend.database import from_ms, snapshot, to_ms
+from backend.database import snapshot, to_ms
 from backend.documents import queries, rendering
 from backend.documents.kinds import KINDS
 from backend.documents.models import Document
 from backend.documents.schemas import DocumentOut
-from backend.errors import Invalid, NotFound, Problem
+from backend.errors import Invalid, NotFound
 
 documents_bp = Blueprint("documents", __name__, template_folder="pages")
 PDF = "application/pdf"
-LAST_MS = 253_402_300_799_000  # the end of the year 9999
 
 
 @documents_bp.get("/v1/documents")
@@ -28,7 +26,7 @@ def listed() -> dict[str, Any]:
     require(actor, "record.read")
     incoming.choose(incoming.JSON)
     asked = incoming.parameters("problem", "kind", "after", "limit")
-    after, limit = _after(asked.get("after")), _limit(asked.get("limit", "50"))
+    after, limit = incoming.moment(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
     with snapshot() as session:
         found = queries.page(session, actor, asked.get("problem"), _kind(asked.get("kind")), after, limit)
         last = f"{to_ms(found[-1].issued_at)}:{found[-1].number}" if len(found) == limit else None
@@ -85,18 +83,3 @@ def _kind(name: str | None) -> str | None:
     if name is not None and name not in KINDS:
         raise Invalid(errors=[{"pointer": "?kind", "code": "invalid", "detail": f"one of {', '.join(KINDS)}"}])
     return name
-
-
-def _after(text: str | None) -> tuple[datetime, str] | None:
-    if not text:
-        return None
-    clock, _, name = text.partition(":")
-    if not (clock.isascii() and clock.isdigit() and len(clock) <= 18 and name) or int(clock) > LAST_MS:
-        raise Problem("bad_cursor")
-    return from_ms(int(clock)), name
-
-
-def _limit(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 500):
-        raise Invalid(errors=[{"pointer": "?limit", "code": "invalid", "detail": "1 to 500"}])
-    return int(text)

@@ -18,32 +18,37 @@ from backend.database import AreaPath, Base, Key, UtcDateTime
 STILL = 2**62  # `to_clock` of a line that holds: no clock comes this far
 
 
-class LedgerLine(Scoped, Base):
+class Axes(Scoped):
+    """By what is counted: place, department, and every other axis but the school."""
+
+    __scope__ = Scope(area="area_path", department="department_id")
+    area_path: Mapped[str] = mapped_column(AreaPath)
+    district_id: Mapped[str | None] = mapped_column(Key)
+    township_id: Mapped[str | None] = mapped_column(Key)
+    department_id: Mapped[str | None] = mapped_column(Key)
+    category: Mapped[str] = mapped_column(String(40))
+    grade: Mapped[str] = mapped_column(String(16))
+    programme: Mapped[str] = mapped_column(Key)
+    state: Mapped[str] = mapped_column(String(16))
+    is_open: Mapped[bool] = mapped_column(Boolean)
+    due_on: Mapped[date | None] = mapped_column(Date)
+    unplaced_reason: Mapped[str | None] = mapped_column(String(24))
+
+
+class LedgerLine(Axes, Base):
     """How one problem stood in the ledgers from `from_clock` on, until before `to_clock`.
 
     `is_counted`: it stands for itself; one that was merged or deleted has a line that counts nowhere.
     """
 
     __tablename__ = "ledger_lines"
-    __scope__ = Scope(area="area_path", department="department_id")
     problem_id: Mapped[str] = mapped_column(AreaPath, primary_key=True)
     from_clock: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     to_clock: Mapped[int] = mapped_column(BigInteger, default=STILL)
-    area_path: Mapped[str] = mapped_column(AreaPath)
-    district_id: Mapped[str | None] = mapped_column(Key)
-    township_id: Mapped[str | None] = mapped_column(Key)
     site_id: Mapped[str | None] = mapped_column(Key)
     school_id: Mapped[str | None] = mapped_column(Key)
-    department_id: Mapped[str | None] = mapped_column(Key)
-    category: Mapped[str] = mapped_column(String(40))
-    grade: Mapped[str] = mapped_column(String(16))
-    programme: Mapped[str] = mapped_column(Key)
-    state: Mapped[str] = mapped_column(String(16))
     is_counted: Mapped[bool] = mapped_column(Boolean)
-    is_open: Mapped[bool] = mapped_column(Boolean)
-    due_on: Mapped[date | None] = mapped_column(Date)
     found_at: Mapped[datetime] = mapped_column(UtcDateTime)
-    unplaced_reason: Mapped[str | None] = mapped_column(String(24))
     __table_args__ = (
         Index("ix_ledger_lines_from", "from_clock"),
         Index("ix_ledger_lines_to", "to_clock"),
@@ -51,21 +56,9 @@ class LedgerLine(Scoped, Base):
     )
 
 
-class Cell(Scoped):
-    """What a count is of: a township (or what has none), with every axis but the school. `due_on` only while it is open."""
+class Cell(Axes):
+    """How many problems are alike in a township (or have none). `due_on` only while they are open."""
 
-    __scope__ = Scope(area="area_path", department="department_id")
-    area_path: Mapped[str] = mapped_column(AreaPath)
-    district_id: Mapped[str | None] = mapped_column(Key)
-    township_id: Mapped[str | None] = mapped_column(Key)
-    department_id: Mapped[str | None] = mapped_column(Key)
-    category: Mapped[str] = mapped_column(String(40))
-    grade: Mapped[str] = mapped_column(String(16))
-    programme: Mapped[str] = mapped_column(Key)
-    state: Mapped[str] = mapped_column(String(16))
-    is_open: Mapped[bool] = mapped_column(Boolean)
-    due_on: Mapped[date | None] = mapped_column(Date)
-    unplaced_reason: Mapped[str | None] = mapped_column(String(24))
     n: Mapped[int] = mapped_column(Integer)
 
 

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import Actor, under, visible
 from backend.errors import Invalid
 from backend.ledgers import sums
-from backend.ledgers.models import STILL, LedgerLine
+from backend.ledgers.models import LedgerLine
 from backend.ledgers.queries import path_of
 from backend.problems.models import Problem
 
@@ -53,8 +53,7 @@ def rows(
 def _cell(
     actor: Actor, path: str, today: date, filters: Mapping[str, str], measure: str, clock: int | None
 ) -> Select[Any]:
-    then = (LedgerLine.to_clock == STILL, LedgerLine.is_counted.is_(True)) if clock is None else sums.stood(clock)
-    where: list[ColumnElement[bool]] = [*then]
+    where: list[ColumnElement[bool]] = [*sums.stood(clock)]
     if "unplaced" in filters:
         where.append(LedgerLine.district_id.is_(None))
     else:
@@ -71,7 +70,6 @@ def _cell(
 
 def _row(found: Mapping[str, Any]) -> dict[str, Any]:
     told = {k: v for k, v in found.items() if k not in ("problem_id", "found_at", "due_on", "is_open")}
-
     return {
         "id": found["problem_id"], **told, "is_open": bool(found["is_open"]), "found_at": found["found_at"].isoformat(),
         "due_on": found["due_on"].isoformat() if found["due_on"] else None,

@@ -86,9 +86,7 @@ def drift(session: Session) -> Iterator[tuple[str, str]]:
     held: Counter[str] = Counter()
     columns = [getattr(LedgerLine, name) for name in ("area_path", *CELL_AXES)]
     statement = visible(LedgerLine, SYSTEM).with_only_columns(*columns, func.count())
-    for *values, n in session.execute(
-        statement.where(LedgerLine.to_clock == STILL, LedgerLine.is_counted.is_(True)).group_by(*columns)
-    ):
+    for *values, n in session.execute(statement.where(*sums.stood(None)).group_by(*columns)):
         held[cell_row(cell_of(dict(zip(("area_path", *CELL_AXES), values, strict=True))), n)["key"]] += n
     cells = session.execute(visible(LedgerCell, SYSTEM).with_only_columns(LedgerCell.key, LedgerCell.n))
     kept = {row.key: row.n for row in cells}

@@ -10,6 +10,8 @@ from sqlalchemy.orm import Session
 from backend.access.scope import Actor, is_within, under, visible
 from backend.errors import NotFound
 from backend.ledgers import rules, sums
+from backend.ledgers.words import Words
+from backend.problems.life import STATES
 from backend.problems.models import Problem
 from backend.problems.queries import counted
 from backend.programmes import queries as programmes
@@ -73,14 +75,13 @@ def _names(session: Session, actor: Actor, kind: str, found: Mapping[str | None,
         return territory.area_names(session, actor)
     if kind in ("township", "site", "school"):
         ids = [k for k in found if k]
-        return {i: s.name for i, s in territory.sites_by_ids(session, actor, ids).items()} | {
-            a.id: a.name_zh for a in territory.areas(session, actor)
-        }
+        sites = {i: s.name for i, s in territory.sites_by_ids(session, actor, ids).items()}
+        return sites | territory.area_names(session, actor)
     if kind == "department":
         return {d.id: d.name_zh for d in territory.departments(session, actor)}
     packs = programmes.newest(session, actor).values()
     names = {c["id"]: c["name"]["zh"] for pack in packs for c in pack.body["categories"]}
-    return names | {p.programme: p.name_zh for p in packs} | rules.GRADES_ZH | rules.STATES_ZH
+    return names | {p.programme: p.name_zh for p in packs} | rules.GRADES_ZH | dict(STATES)
 
 
 def _unplaced(session: Session, actor: Actor, path: str, today: date, clock: int | None) -> dict[str, Any]:
@@ -100,7 +101,7 @@ def lists(session: Session, actor: Actor, kind: str, node_id: str) -> Iterator[d
     statement = visible(Problem, actor).where(counted())
     if "/" in path:
         statement = statement.where(under(Problem.area_path, path))
-    facts = _Facts(session, actor)
+    words = Words(session, actor)
     last: tuple[str, str, str] | None = None
     while True:
         step = statement.order_by(Problem.area_path, Problem.item, Problem.id).limit(PAGE)
@@ -108,7 +109,7 @@ def lists(session: Session, actor: Actor, kind: str, node_id: str) -> Iterator[d
             step = step.where(_after(last))
         rows = session.scalars(step).all()
         chains = responsibility.chains_of(session, actor, [p.id for p in rows]) if kind == "responsibility" else {}
-        yield from (_ROWS[kind](p, facts, chains.get(p.id, [])) for p in rows)
+        yield from (_ROWS[kind](p, words, chains.get(p.id, [])) for p in rows)
         if len(rows) < PAGE:
             return
         last = (rows[-1].area_path, rows[-1].item, rows[-1].id)
@@ -121,23 +122,15 @@ def _after(last: tuple[str, str, str]) -> Any:
     return (a > path) | ((a == path) & (i > item)) | ((a == path) & (i == item) & (Problem.id > key))
 
 
-class _Facts:
-    def __init__(self, session: Session, actor: Actor) -> None:
-        self.areas = territory.area_names(session, actor)
-        self.departments = {d.id: d.name_zh for d in territory.departments(session, actor)}
-        self.sites = {s.id: s.name for s in territory.sites_of_kinds(session, actor, ("school", "hazard_site"))}
+def _common(p: Problem, words: Words) -> dict[str, Any]:
+    return {"number": p.number, "district": words.areas.get(p.district_id or "", ""), "township": words.areas.get(p.township_id or "", ""),
+            "site": words.sites.get(p.site_id or "", ""), "item": p.item, "state": p.state}  # fmt: skip
 
 
-def _common(p: Problem, facts: _Facts) -> dict[str, Any]:
-    site = f"{facts.sites[p.site_id]}（示例）" if p.site_id in facts.sites else ""
-    return {"number": p.number, "district": facts.areas.get(p.district_id or "", ""), "township": facts.areas.get(p.township_id or "", ""),
-            "site": site, "item": p.item, "state": p.state}  # fmt: skip
-
-
-def _problem(p: Problem, facts: _Facts, chain: Any) -> dict[str, Any]:
+def _problem(p: Problem, words: Words, chain: Any) -> dict[str, Any]:
     same = ("description", "category", "grade", "report_count", "missing_photos")
     return {
-        **_common(p, facts),
+        **_common(p, words),
         **{k: getattr(p, k) for k in same},
         "found_on": p.found_at.date().isoformat(),
         "found_known": rules.TIME_QUALITY_ZH.get(p.found_quality or "", ""),
@@ -145,22 +138,22 @@ def _problem(p: Problem, facts: _Facts, chain: Any) -> dict[str, Any]:
     }
 
 
-def _responsibility(p: Problem, facts: _Facts, chain: Any) -> dict[str, Any]:
+def _responsibility(p: Problem, words: Words, chain: Any) -> dict[str, Any]:
     held = {link.layer: link.holder or "" for link in chain if link.layer != "department"}
     lead = next((link for link in chain if link.is_lead), None)
     supporting = sorted(
-        facts.departments.get(k.department_id, "") for k in chain if k.layer == "department" and not k.is_lead
+        words.departments.get(k.department_id, "") for k in chain if k.layer == "department" and not k.is_lead
     )
     gaps = "、".join(sorted({k.layer for k in chain if k.is_gap}))
-    return {**_common(p, facts), "lead": facts.departments.get(lead.department_id, "") if lead else "", "supporting": "、".join(supporting),
+    return {**_common(p, words), "lead": words.departments.get(lead.department_id, "") if lead else "", "supporting": "、".join(supporting),
             "city": held.get("city", ""), "department_holder": (lead.holder or "") if lead else "", "district_holder": held.get("district", ""),
             "township_holder": held.get("township", ""), "unit_holder": held.get("unit", ""), "gaps": gaps}  # fmt: skip
 
 
-def _rectification(p: Problem, facts: _Facts, chain: Any) -> dict[str, Any]:
+def _rectification(p: Problem, words: Words, chain: Any) -> dict[str, Any]:
     five = {k: getattr(p, k) or "" for k in ("target", "funds", "people", "time_limit", "plan")}
     return {
-        **_common(p, facts),
+        **_common(p, words),
         **five,
         "due_on": p.due_on.isoformat() if p.due_on else "",
         "closed_on": p.closed_at.date().isoformat() if p.closed_at else "",

@@ -7,8 +7,6 @@ from typing import Any
 GRADES = ("general", "major")
 MEASURES = ("found", "open", "overdue")
 GRADES_ZH = {"general": "一般", "major": "重大"}
-STATES_ZH = {"found": "已发现", "confirmed": "已核实", "assigned": "已交办", "returned": "已退回", "fixing": "整改中",
-             "fix_reported": "待复查", "to_verify": "待核定", "closed": "已销号", "refuted": "不属实"}  # fmt: skip
 
 
 def empty() -> dict[str, Any]:

@@ -5,20 +5,16 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor, is_within, under, visible
-from backend.errors import NotFound
+from backend.access.scope import Actor, under, visible
+from backend.ledgers import rules
+from backend.ledgers.queries import path_of
+from backend.ledgers.words import Words
+from backend.problems.life import STATES
 from backend.problems.models import Problem
 from backend.problems.queries import counted
-from backend.programmes import queries as programmes
-from backend.territory import queries as territory
 from backend.workdays import local_date
 
 PAGE = 2000
-GRADES_ZH = {"general": "一般", "major": "重大"}
-STATES_ZH = {
-    "found": "待确认", "confirmed": "已确认", "assigned": "已交办", "returned": "已退回", "fixing": "整改中", "fix_reported": "待复查",
-    "to_verify": "待核实", "closed": "已销号", "refuted": "不属实", "merged": "已合并", "deleted": "已删除",
-}  # fmt: skip
 # Word columns of an export, 25 of them. Nobody is named: who holds a post is in the list of responsibilities.
 COLUMNS = (
     ("number", "编号"), ("district", "区县"), ("township", "镇办"), ("site", "学校/单位"), ("spot", "部位"), ("programme", "排查专项"),
@@ -35,38 +31,6 @@ _READ = (
 )  # fmt: skip
 
 
-class Words:
-    """The names that rows are written with, read once."""
-
-    def __init__(self, session: Session, actor: Actor) -> None:
-        self._session = session
-        self.areas = {a.id: a.name_zh for a in territory.areas(session, actor)}
-        self.departments = {d.id: d.name_zh for d in territory.departments(session, actor)}
-        sites = territory.sites_of_kinds(session, actor, ("school", "hazard_site"))
-        self.sites = {s.id: f"{s.name}（示例）" for s in sites}
-        self.categories = {
-            c["id"]: c["name"]["zh"] for p in programmes.newest(session, actor).values() for c in p.body["categories"]
-        }
-        self._items: dict[tuple[str, int, str], Any] = {}
-
-    def item(self, programme: str, version: int, code: str) -> Any:
-        """An item of a checklist."""
-        key = (programme, version, code)
-        if key not in self._items:
-            self._items[key] = programmes.item(self._session, *key)
-        return self._items[key]
-
-    def basis(self, programme: str, version: int, code: str) -> list[str]:
-        """The national law that an item rests on, as it is printed. What is local or custom is no law everywhere."""
-        found = self.item(programme, version, code).basis
-        return [f"《{b['title']}》{b.get('article') or ''}" for b in found if b["status"] == "cited"]
-
-    def programme(self, name: str, version: int) -> str:
-        """The title of a checklist."""
-        found = programmes.pack(self._session, name, version)
-        return found.name_zh if found else name
-
-
 def row_of(p: Any, words: Words) -> dict[str, Any]:
     """A problem (row or object with the columns of `_READ`) in words."""
     item = words.item(p.programme, p.template_version, p.item)
@@ -74,7 +38,7 @@ def row_of(p: Any, words: Words) -> dict[str, Any]:
         "id": p.id, "number": p.number, "district": words.areas.get(p.district_id, ""), "township": words.areas.get(p.township_id, ""),
         "site": words.sites.get(p.site_id, ""), "spot": p.spot or "", "programme": words.programme(p.programme, p.template_version),
         "item": p.item, "item_text": item.text_zh, "category": words.categories.get(p.category, p.category),
-        "grade": GRADES_ZH.get(p.grade, p.grade), "state": STATES_ZH.get(p.state, p.state), "description": p.description,
+        "grade": rules.GRADES_ZH.get(p.grade, p.grade), "state": STATES.get(p.state, p.state), "description": p.description,
         "found_on": local_date(p.found_at).isoformat(), "received_on": local_date(p.received_at).isoformat(),
         "lead": words.departments.get(p.department_id, ""), "due_on": p.due_on.isoformat() if p.due_on else "",
         "closed_on": local_date(p.closed_at).isoformat() if p.closed_at else "",
@@ -89,11 +53,7 @@ def rows(session: Session, actor: Actor, node_id: str) -> Iterator[dict[str, Any
 
     Raises NotFound for a node that is unknown or not within the actor's areas.
     """
-    path = territory.area_path(session, node_id)
-    if path is None or not is_within(actor, path):
-        raise NotFound(f"no area or site {node_id} of yours")
-    words = Words(session, actor)
-    return _rows(session, actor, path, words)
+    return _rows(session, actor, path_of(session, actor, node_id), Words(session, actor))
 
 
 def _rows(session: Session, actor: Actor, path: str, words: Words) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import SYSTEM, Actor, under, visible
 from backend.database import clock as clock_now
 from backend.errors import Invalid
-from backend.ledgers.models import LedgerCell, LedgerLine, LedgerMark, LedgerMoment
+from backend.ledgers.models import STILL, Cell, LedgerCell, LedgerLine, LedgerMark, LedgerMoment
 from backend.problems.models import Problem
 from backend.problems.queries import counted
 
@@ -54,8 +54,10 @@ def groups(
         yield from asked.rows(session, LedgerLine, 1, *stood(clock))
 
 
-def stood(clock: int) -> tuple[ColumnElement[bool], ...]:
-    """Conditions: lines that held at a clock and counted."""
+def stood(clock: int | None) -> tuple[ColumnElement[bool], ...]:
+    """Conditions: lines that held at a clock (None: hold now) and counted."""
+    if clock is None:
+        return LedgerLine.to_clock == STILL, LedgerLine.is_counted.is_(True)
     return LedgerLine.from_clock <= clock, LedgerLine.to_clock > clock, LedgerLine.is_counted.is_(True)
 
 
@@ -71,9 +73,10 @@ class _Asked:
 
     def rows(self, session: Session, model: Any, sign: int, *where: ColumnElement[bool]) -> Iterator[Group]:
         """Groups of one table, its counts multiplied by `sign`."""
-        n = model.n if model in (LedgerCell, LedgerMark) else 1
+        is_kept = issubclass(model, Cell)
+        n = model.n if is_kept else 1
         late = case((model.is_open & (model.due_on < self.today), n), else_=0)
-        sums = (func.sum(n) if model in (LedgerCell, LedgerMark) else func.count(),
+        sums = (func.sum(n) if is_kept else func.count(),
                 func.sum(case((model.is_open, n), else_=0)), func.sum(late))  # fmt: skip
         statement = self._where(model, where).with_only_columns(getattr(model, self.axis), model.grade, *sums)
         for key, grade, *numbers in session.execute(statement.group_by(getattr(model, self.axis), model.grade)):

@@ -63,7 +63,7 @@ def rows() -> dict[str, Any]:
     actor = _reader()
     given = incoming.parameters("node", "as_of", "measure", "after", "limit", *opened.BY)
     cell = {name: given[name] for name in opened.BY if name in given}
-    limit = _limit(given.get("limit"))
+    limit = incoming.limit(given.get("limit"), opened.MOST, opened.MOST)
     with snapshot() as session:
         when, node = moment(session, given.get("as_of")), given.get("node") or queries.home(session, actor)
         measure, after = given.get("measure", "found"), given.get("after", "")
@@ -87,12 +87,3 @@ def reconcile() -> dict[str, Any]:
     with snapshot() as session:
         when = moment(session, given.get("as_of"))
         return _told(proof.reconcile(session, actor, when.today, when.clock), when)
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return opened.MOST
-    if not (text.isascii() and text.isdigit() and 1 <= int(text) <= opened.MOST):
-        detail = f"1 to {opened.MOST}"
-        raise Invalid(errors=[{"pointer": "?limit", "code": "invalid", "detail": detail}])
-    return int(text)

@@ -23,7 +23,7 @@ from backend.accounts import grants
 from backend.database import from_ms, lock, to_ms
 from backend.effects import Again, Effect
 from backend.errors import Blocked, NotAllowed, Problem, Refused, invalid
-from backend.now import now_utc as now_utc
+from backend.now import now_utc
 from backend.ops import custody, jobs
 from backend.ops.custody import Known, known_outcomes
 from backend.ops.op import Op, Outcome, desk_op

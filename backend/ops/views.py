@@ -1,7 +1,6 @@
 """The desk's HTTP doors: an op, problems and their chains, the map. No decisions."""
 
 from collections.abc import Sequence
-from datetime import datetime
 from typing import Any
 
 from flask import Blueprint, Response, current_app
@@ -10,8 +9,8 @@ from sqlalchemy.orm import Session
 from backend import incoming
 from backend.access.guard import require, web_actor
 from backend.access.scope import Actor
-from backend.database import from_ms, snapshot, to_ms
-from backend.errors import Invalid, NotFound, Problem
+from backend.database import snapshot, to_ms
+from backend.errors import Invalid, NotFound
 from backend.ops import queries as log
 from backend.ops.apply import submit
 from backend.ops.schemas import DeskOp, HeldCount, HeldOut
@@ -46,7 +45,7 @@ def parked() -> dict[str, Any]:
     require(actor, "op.repair")
     incoming.choose(incoming.JSON)
     asked = incoming.parameters("reason", "after", "limit")
-    after, limit = _after(asked.get("after")), _limit(asked.get("limit"))
+    after, limit = incoming.position(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
     with snapshot() as session:
         found = log.held(session, actor, asked.get("reason"), after, limit)
         ops, counts = HeldOut(many=True).dump(found), HeldCount(many=True).dump(log.held_counts(session, actor))
@@ -70,10 +69,10 @@ def conflicts() -> dict[str, Any]:
     require(actor, "conflict.resolve")
     incoming.choose(incoming.JSON)
     asked = incoming.parameters("state", "after", "limit")
-    after, limit = _after(asked.get("after")), _limit(asked.get("limit"))
+    after, limit = incoming.moment(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
     is_settled = _settled(asked.get("state", "waiting"))
     with snapshot() as session:
-        found = problems.conflicts(session, actor, is_settled, _moment(after), limit)
+        found = problems.conflicts(session, actor, is_settled, after, limit)
         told, waiting = _conflicts(session, actor, found), problems.waiting_conflicts(session, actor)
         last = f"{to_ms(found[-1].at)}:{found[-1].id}" if len(found) == limit else None
     return {"conflicts": told, "waiting": waiting, "next": last}
@@ -97,32 +96,6 @@ def _map(session: Session, actor: Actor) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": areas + dots}
 
 
-def _after(text: str | None) -> tuple[int, str] | None:
-    if not text:
-        return None
-    clock, _, name = text.partition(":")
-    if not (clock.isascii() and clock.isdigit() and len(clock) <= 18 and name):
-        raise Problem("bad_cursor")
-    return int(clock), name
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return 50
-    if not (text.isascii() and text.isdigit() and 1 <= int(text[:6]) <= 500):
-        raise Invalid(errors=[{"pointer": "?limit", "code": "invalid", "detail": "1 to 500"}])
-    return int(text)
-
-
-def _moment(after: tuple[int, str] | None) -> tuple[datetime, str] | None:
-    if after is None:
-        return None
-    if after[0] > LAST_MS:
-        raise Problem("bad_cursor")
-    return from_ms(after[0]), after[1]
-
-
-LAST_MS = 253_402_300_799_000  # the end of the year 9999
 _SETTLED = {"waiting": False, "settled": True, "all": None}
 
 

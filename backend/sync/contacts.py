@@ -24,7 +24,7 @@ from backend.accounts.models import Device, EnrolCode
 from backend.accounts.tokens import digest
 from backend.bulk import insert_many
 from backend.database import to_ms, transaction
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.sync.models import DeviceContact
 from sync_protocol.limits import MAX_V as MOST_V
 

@@ -8,7 +8,7 @@ from backend import incoming
 from backend.access.guard import person_actor, require
 from backend.database import snapshot
 from backend.errors import Invalid
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.sync import contacts, health
 
 desk_bp = Blueprint("desk", __name__, url_prefix="/v1")
@@ -21,7 +21,7 @@ def sync_health() -> dict[str, Any]:
     require(actor, "sync.watch")
     incoming.choose(incoming.JSON)
     asked = incoming.parameters("show", "limit")
-    show, limit = _show(asked.get("show", "all")), _limit(asked.get("limit"))
+    show, limit = _show(asked.get("show", "all")), incoming.limit(asked.get("limit"), USUAL, MOST)
     contacts.written()
     silent_after_s = current_app.extensions["config"].silent_after_s
     with snapshot() as session:
@@ -32,11 +32,3 @@ def _show(text: str) -> str:
     if text not in health.SHOWN:
         raise Invalid(errors=[{"pointer": "?show", "code": "invalid", "detail": f"one of {', '.join(health.SHOWN)}"}])
     return text
-
-
-def _limit(text: str | None) -> int:
-    if text is None:
-        return USUAL
-    if not (text.isascii() and text.isdigit() and len(text) <= 4 and 1 <= int(text) <= MOST):
-        raise Invalid(errors=[{"pointer": "?limit", "code": "invalid", "detail": f"1 to {MOST}"}])
-    return int(text)

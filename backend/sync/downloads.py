@@ -10,7 +10,7 @@ from backend.access.scope import Actor
 from backend.database import snapshot, transaction
 from backend.errors import NotFound
 from backend.feed.log import meta
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.sync import bundles, digests, packing, schemas
 from backend.sync.scope import buckets
 

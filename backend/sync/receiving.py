@@ -19,7 +19,8 @@ from backend.access.scope import SYSTEM, Actor
 from backend.database import snapshot, transaction
 from backend.errors import NotFound, Problem
 from backend.faults import passing
-from backend.ops.apply import now_utc, submit
+from backend.now import now_utc
+from backend.ops.apply import submit
 from backend.photos import pipeline
 from backend.photos.models import Upload
 from backend.photos.store import BLOCK, PhotoStore

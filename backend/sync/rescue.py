@@ -16,7 +16,7 @@ from backend.accounts import queries as accounts
 from backend.accounts.models import Device
 from backend.database import lock, snapshot, transaction
 from backend.errors import NotFound, Problem
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.photos.store import BLOCK, PhotoStore
 from backend.sync import queries
 from backend.sync.models import Rescue

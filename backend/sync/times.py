@@ -9,7 +9,7 @@ from functools import lru_cache
 
 from backend.config import Config
 from backend.database import to_ms
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from sync_protocol.evidence import Witness
 from sync_protocol.timetoken import NONCE_BYTES, derived, issue
 

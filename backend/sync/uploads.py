@@ -16,7 +16,7 @@ from backend.access.scope import Actor
 from backend.database import snapshot
 from backend.errors import Invalid, NotFound, Problem
 from backend.feed.log import meta
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.models import Upload

@@ -19,7 +19,7 @@ from backend.database import snapshot, transaction
 from backend.errors import Problem
 from backend.faults import passing
 from backend.feed.log import meta
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.sync import admission, ask, contacts, history, queries, schemas, times
 from backend.sync import pull as pulls
 from backend.sync import push as pushes

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from sqlalchemy import select, update
 
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.ops.jobs import run_one
 from backend.ops.work import JOBS
 from backend.photos.models import Photo, PhotoRef, Upload

@@ -17,8 +17,9 @@ from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
 from backend.database import snapshot
 from backend.errors import Problem
+from backend.now import now_utc
 from backend.ops import jobs, queries, unpark
-from backend.ops.apply import now_utc, submit
+from backend.ops.apply import submit
 from backend.ops.models import LoggedOp
 from backend.ops.table import VERBS
 from backend.ops.upcasts import upcast

@@ -8,7 +8,7 @@ from sqlalchemy import func, select, update
 
 from backend.accounts import tokens
 from backend.accounts.models import Device, EnrolCode, User
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.sync.models import Replica
 from tests import make
 from tests.cast import CAST, World, told

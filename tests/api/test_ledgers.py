@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from tests import make
 from tests.cast import A_SITE, A_TOWNSHIP, B_SITE, CITY, A, B, World, told
 from tests.contract import DOCUMENT
@@ -156,7 +156,7 @@ def test_a_day_before_anything_was_has_nothing(world: World) -> None:
     assert made["total"]["found"] == 0 and made["as_of"] == "2001-01-01" and made["clock"] == 0
 
 
-@pytest.mark.parametrize(("name", "value"), [("measure", "rumours"), ("limit", "0"), ("limit", "1001"), ("limit", "x")])
+@pytest.mark.parametrize(("name", "value"), [("measure", "rumours"), ("limit", "0"), ("limit", "1001"), ("limit", "x"), ("limit", "1" + "0" * 5000)])
 @pytest.mark.answers("ledgers.rows", 422)
 def test_rows_are_asked_for_by_a_measure_and_a_length_that_exist(world: World, name: str, value: str) -> None:
     answer = world.desk("city").get("/v1/ledgers/rows", query_string={name: value})

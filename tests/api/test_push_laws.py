@@ -13,7 +13,8 @@ from backend.access.scope import SYSTEM
 from backend.accounts import tokens
 from backend.database import Base, snapshot, transaction
 from backend.inspections.models import Inspection
-from backend.ops.apply import now_utc, submit
+from backend.now import now_utc
+from backend.ops.apply import submit
 from backend.problems.models import ProblemEvent, ProblemReport
 from backend.sync import push as pushes
 from backend.sync.models import DeviceContact, Replica

@@ -25,7 +25,7 @@ from backend.accounts.models import User
 from backend.cli import setup
 from backend.database import snapshot
 from backend.errors import Problem
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.store import PhotoStore

@@ -19,7 +19,8 @@ from backend.cli.field_team import picture
 from backend.config import Config
 from backend.database import close_app, transaction
 from backend.feed.log import meta
-from backend.ops.apply import now_utc, submit
+from backend.now import now_utc
+from backend.ops.apply import submit
 from backend.photos import pipeline
 from backend.sweeps import queries as sweeps
 from backend.sync import push as pushes

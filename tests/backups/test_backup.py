@@ -21,8 +21,8 @@ from backend.config import Config
 from backend.database import snapshot
 from backend.errors import Problem
 from backend.feed.log import meta
+from backend.now import now_utc
 from backend.ops import epochs
-from backend.ops.apply import now_utc
 from tests.backups.grounds import Phone, break_row, flip, opened, photo
 
 

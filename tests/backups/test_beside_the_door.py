@@ -18,8 +18,9 @@ from backend.config import Config
 from backend.database import db, snapshot, transaction
 from backend.feed.models import FeedRow
 from backend.ledgers.views import today
+from backend.now import now_utc
 from backend.ops import jobs
-from backend.ops.apply import now_utc, submit
+from backend.ops.apply import submit
 from backend.ops.work import JOBS
 from tests.backups.grounds import Phone, photo
 from tests.cast import A_SITE, TEAM_A

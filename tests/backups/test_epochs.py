@@ -13,8 +13,9 @@ from backend.errors import Problem
 from backend.feed.log import epochs as histories
 from backend.feed.log import meta
 from backend.journal import book
+from backend.now import now_utc
 from backend.ops import epochs
-from backend.ops.apply import now_utc, submit
+from backend.ops.apply import submit
 from backend.sync.models import ReplicaStep
 from sync_protocol import replica
 from tests.backups.grounds import Phone, opened

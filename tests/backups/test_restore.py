@@ -22,7 +22,7 @@ from backend.errors import Problem
 from backend.feed.log import epochs as histories
 from backend.feed.log import meta
 from backend.ledgers.views import today
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.ops.models import Job, LoggedOp
 from backend.photos import queries as photos
 from backend.problems.models import Problem as Hazard

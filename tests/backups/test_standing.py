@@ -20,7 +20,7 @@ from backend.cli import setup
 from backend.config import Config
 from backend.database import snapshot
 from backend.feed.log import epochs as histories
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from tests.backups.grounds import Phone, opened
 
 

@@ -18,7 +18,7 @@ from typing import Any
 
 import psycopg
 
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from sync_protocol.identity import GENESIS, chain_head, fingerprint, uuid7
 from tests.benchmarks.table import row
 from tests.faults.crowd import crowd, storm

@@ -14,6 +14,7 @@ from PIL import Image
 
 from backend.documents import handlers, rendering
 from backend.documents.kinds import KINDS
+from sync_protocol.identity import fingerprint
 
 AT = datetime(2026, 11, 24, 6, 0, tzinfo=UTC)
 
@@ -31,14 +32,14 @@ def said(kind: str, rows: int = 1, cell: str = "张店区某处（示例）") ->
 
 def drawn(facts: dict[str, Any]) -> bytes:
     text = handlers.canonical(facts)
-    made: bytes = rendering.render(text, handlers.digest(text), AT)
+    made: bytes = rendering.render(text, fingerprint(text), AT)
     return made
 
 
 def first_page(facts: dict[str, Any]) -> Image.Image:
     """As a picture in greys."""
     text = handlers.canonical(facts)
-    made = rendering.render(text, handlers.digest(text), AT, "png", ppi=300)
+    made = rendering.render(text, fingerprint(text), AT, "png", ppi=300)
     return Image.open(io.BytesIO(made[0] if isinstance(made, list) else made)).convert("L")
 
 
@@ -65,7 +66,7 @@ def test_a_table_of_many_rows_breaks_over_pages_and_repeats_its_head(kind: str) 
 
 def test_the_code_on_the_page_is_the_address_that_verifies_it() -> None:
     facts = said("list_problem")
-    digest = handlers.digest(handlers.canonical(facts))
+    digest = fingerprint(handlers.canonical(facts))
     code = segno.make(rendering.qr_target(facts["verify_at"], digest), error="m", micro=False)
     image = first_page(facts).point(lambda v: 255 if v < 128 else 0)
     corner = image.crop((int(image.width * 0.84), 0, image.width, int(image.height * 0.205)))
@@ -114,11 +115,11 @@ def test_every_title_is_in_the_bold_font_and_every_text_of_a_template_in_the_reg
 def test_a_kept_pdf_is_made_once_and_made_again_where_it_is_gone(tmp_path: Any) -> None:
     text = handlers.canonical(said("list_problem"))
     folder = tmp_path / "documents"
-    first = rendering.printed(folder, text, handlers.digest(text), AT)
+    first = rendering.printed(folder, text, fingerprint(text), AT)
     (kept,) = folder.iterdir()
     kept.write_bytes(b"kept")
-    assert rendering.printed(folder, text, handlers.digest(text), AT) == b"kept"
+    assert rendering.printed(folder, text, fingerprint(text), AT) == b"kept"
     kept.unlink()
-    assert rendering.printed(folder, text, handlers.digest(text), AT) == first
+    assert rendering.printed(folder, text, fingerprint(text), AT) == first
 
 

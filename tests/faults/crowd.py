@@ -20,7 +20,7 @@ from backend.accounts.queries import actor_of
 from backend.cli.field_team import picture
 from backend.database import transaction
 from backend.feed.log import meta
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.sync import push as pushes
 from sync_protocol import replica
 from tests.faults.phones import CODES, op_body, sites

@@ -19,7 +19,7 @@ from typing import Any
 from backend.access.scope import SYSTEM
 from backend.cli.field_team import picture
 from backend.database import snapshot
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.territory import queries as territory
 from sync_protocol.client.session import FieldClient
 from sync_protocol.identity import GENESIS, chain_head, fingerprint, uuid7

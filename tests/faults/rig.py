@@ -25,8 +25,9 @@ from backend.app import create_app
 from backend.cli import setup
 from backend.config import Config
 from backend.database import close_app, transaction
+from backend.now import now_utc
 from backend.ops import jobs
-from backend.ops.apply import now_utc, submit
+from backend.ops.apply import submit
 from backend.ops.work import JOBS
 from tests.postgres import Cluster
 

@@ -18,8 +18,8 @@ from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
 from backend.database import before_commit, db, snapshot
 from backend.feed.models import FeedRow
+from backend.now import now_utc
 from backend.ops import apply as ops
-from backend.ops.apply import now_utc
 from backend.ops.op import Op, framed_op
 from backend.sweeps import queries as sweeps
 from backend.sync import ask, pull

@@ -18,8 +18,8 @@ from backend import database, faults
 from backend.app import create_app
 from backend.database import snapshot
 from backend.faults import KILLED, POINTS, arm
+from backend.now import now_utc
 from backend.ops import jobs
-from backend.ops.apply import now_utc
 from backend.ops.models import Job
 from backend.ops.work import JOBS
 from backend.photos.pipeline import sweep_scratch

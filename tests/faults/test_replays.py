@@ -20,8 +20,8 @@ from sqlalchemy import select
 from backend.database import snapshot, transaction
 from backend.feed.models import FeedRow
 from backend.inspections.models import Inspection
+from backend.now import now_utc
 from backend.ops import jobs
-from backend.ops.apply import now_utc
 from backend.problems.models import Problem
 from backend.sync.models import Replica
 from sync_protocol.identity import chain_head, fingerprint

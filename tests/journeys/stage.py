@@ -18,7 +18,8 @@ from backend.cli import setup
 from backend.cli.field_day import Server
 from backend.config import Config
 from backend.database import close_app, transaction
-from backend.ops.apply import now_utc, submit
+from backend.now import now_utc
+from backend.ops.apply import submit
 from sync_protocol.client.session import FieldClient
 from tests.contract import CheckedTransport
 

@@ -14,7 +14,7 @@ from backend.database import snapshot
 from backend.journal import book
 from backend.ledgers import proof
 from backend.ledgers import queries as ledgers
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.ops.models import LoggedOp
 from backend.photos import queries as photos
 from backend.problems.models import Problem

@@ -18,7 +18,7 @@ from sqlalchemy import select, update
 from backend.app import create_app
 from backend.cli.field_day import Server
 from backend.database import close_app, transaction
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.ops.jobs import MAX_ATTEMPTS, claim, enqueue
 from backend.ops.models import Job
 from backend.photos.models import Photo

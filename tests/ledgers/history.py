@@ -8,7 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from backend.database import to_ms
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from tests.problems.ground import Ground, new_id
 
 POINTS = {"张店": (118.06, 36.81), "淄川": (117.97, 36.64), "临淄": (118.31, 36.83), "外市": (116.39, 39.9)}

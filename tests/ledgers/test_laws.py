@@ -11,7 +11,7 @@ from backend.access.scope import SYSTEM
 from backend.database import db, snapshot
 from backend.ledgers import lines, opened, proof, queries
 from backend.ledgers.models import STILL, LedgerMark
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from tests.ledgers import history, recount
 from tests.problems.ground import Ground
 

@@ -19,7 +19,8 @@ from backend.access.scope import SYSTEM, Actor
 from backend.app import create_app
 from backend.config import Config
 from backend.database import close_app, db, snapshot
-from backend.ops.apply import apply, now_utc, submit
+from backend.now import now_utc
+from backend.ops.apply import apply, submit
 from backend.ops.op import Outcome, desk_op
 from backend.problems import queries, record
 from backend.problems.models import Conflict

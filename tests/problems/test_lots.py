@@ -13,7 +13,8 @@ from backend import rows
 from backend.access.scope import SYSTEM
 from backend.database import db, snapshot
 from backend.feed.models import FeedRow
-from backend.ops.apply import apply, now_utc, prepare
+from backend.now import now_utc
+from backend.ops.apply import apply, prepare
 from backend.ops.custody import known_outcomes
 from backend.ops.op import Op, Outcome, desk_op
 from backend.problems.models import Problem

@@ -27,8 +27,9 @@ from backend.database import clock, close_app, db, snapshot, still, transaction
 from backend.errors import Problem
 from backend.feed import pages
 from backend.feed.log import meta
+from backend.now import now_utc
 from backend.ops import epochs, jobs
-from backend.ops.apply import now_utc, submit
+from backend.ops.apply import submit
 from backend.ops.work import JOBS
 from backend.packs import shipped_city
 from backend.sweeps import queries as sweeps

@@ -19,7 +19,8 @@ from backend.cli import setup
 from backend.config import Config
 from backend.database import close_app, snapshot, transaction
 from backend.feed.models import FeedRow
-from backend.ops.apply import now_utc, submit
+from backend.now import now_utc
+from backend.ops.apply import submit
 from backend.sweeps.models import Task, Team
 from backend.territory.models import Site
 from sync_protocol.client.session import FieldClient

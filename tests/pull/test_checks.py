@@ -15,7 +15,7 @@ from backend.database import snapshot
 from backend.feed import pages
 from backend.feed.log import signed
 from backend.feed.models import FeedRow
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.sync.compaction import compact
 from backend.sync.models import Divergence
 from sync_protocol import checks, doubts

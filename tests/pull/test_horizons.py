@@ -16,7 +16,7 @@ from sqlalchemy import func, select, text
 from backend.accounts.models import User
 from backend.feed import log as feed
 from backend.feed.models import FeedHorizon, FeedRow
-from backend.ops.apply import now_utc
+from backend.now import now_utc
 from backend.sync.compaction import compact
 from tests.pull.ground import Ground, held, settle
 
