@@ -187,7 +187,13 @@ def test_pages_of_the_list_hold_each_document_once_the_newest_first(world: World
     assert mine and {(d["kind"], d["ent_id"]) for d in mine} == {("immediate", story["b"].id)}
 
 
-@pytest.mark.parametrize(("query", "status"), [("kind=x", 422), ("limit=0", 422), ("limit=000001" + "0" * 5000, 422), ("after=x", 400), ("after=9999999999999999:x", 400), ("nod=1", 400)])
+@pytest.mark.parametrize(
+    ("query", "status"),
+    [
+        ("kind=x", 422), ("limit=0", 422), ("limit=000001" + "0" * 5000, 422), ("after=x", 400), ("after=9999999999999999:x", 400),
+        ("nod=1", 400),
+    ],
+)  # fmt: skip
 @pytest.mark.answers("documents.listed", 422)
 def test_a_query_that_cannot_be_meant_is_refused(world: World, query: str, status: int) -> None:
     if query == "kind=x":
