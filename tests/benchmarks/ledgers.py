@@ -56,7 +56,7 @@ def _load(there: int, size: int, sites: list[tuple[Any, ...]], dice: random.Rand
             counts = Counter(lines.cell_of(line) for line in history if line["to_clock"] == lines.STILL)
             cells = [lines.cell_row(cell, n) for cell, n in counts.items()]
             insert_many(connection, LedgerCell.__table__, cells, "(key) DO UPDATE SET n = ledger_cells.n + excluded.n")
-            session.execute(text("UPDATE commit_clock SET v = :v"), {"v": FIRST + 2 * (start + len(problems))})
+            session.execute(text("UPDATE commit_clock SET v = :v"), {"v": FIRST + 2 * (start + len(problems)) - 1})  # the last line's: who comes next is later
         lines.mark(NOW)  # as the worker does from time to time
     with transaction() as session:
         session.execute(text("ANALYZE"))
