@@ -24,6 +24,7 @@ from backend.database import snapshot, transaction
 from backend.documents.views import documents_bp
 from backend.errors import CODES, RETRYABLE, NotFound, Problem
 from backend.exports.views import exports_bp
+from backend.handovers.views import handovers_bp
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
 from backend.now import now_utc
@@ -87,6 +88,7 @@ def create_app(config: Config | None = None) -> Flask:
         ops_views.problems_bp,
         ledgers_bp,
         documents_bp,
+        handovers_bp,
         exports_bp,
         pokes.poke_bp,
         desk_bp,

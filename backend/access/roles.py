@@ -7,6 +7,7 @@ _FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", 
 _DESK = _READ | {
     "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair", "sync.watch",
     "document.issue",  # which kinds is in documents/kinds.py
+    "handover.issue", "handover.answer", "handover.read",
 }  # fmt: skip
 _CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol"}
 
@@ -26,7 +27,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "school": frozenset(_READ | {"problem.act", "document.issue"}),
     "inspector": frozenset(_FIELD | {"record.read", "photo.view"}),
     "expert": frozenset(_FIELD | {"record.read", "photo.view"}),
-    "auditor": frozenset(_READ | {"ledger.export", "sync.watch", "document.issue"}),
+    "auditor": frozenset(_READ | {"ledger.export", "sync.watch", "document.issue", "handover.read"}),
     FORMER: frozenset({"sync"}),
 }
 ROLES = tuple(role for role in PERMISSIONS if role != FORMER)

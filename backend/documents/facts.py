@@ -10,10 +10,14 @@ from sqlalchemy.orm import Session
 from backend.access.scope import Actor
 from backend.documents.kinds import FIVE, MAX_ROWS, Kind
 from backend.errors import NotFound, Refused
+from backend.handovers import queries as handovers
+from backend.handovers import rules as handing
 from backend.ledgers import queries as ledgers
 from backend.ledgers import sheet
+from backend.ledgers.rules import GRADES_ZH
 from backend.ledgers.words import Words
 from backend.problems import queries as problems
+from backend.problems.life import STATES
 from backend.problems.models import Problem
 from backend.responsibility import queries as responsibility
 from backend.territory import queries as territory
@@ -140,6 +144,40 @@ def _area_row(row: Mapping[str, Any], name: str) -> list[Any]:
     ]
 
 
+def of_handover(session: Session, actor: Actor, kind: Kind, name: str, now: datetime) -> About:
+    """A handover with its problems, each with what was answered. Raises Refused target_missing."""
+    found = handovers.get(session, actor, name)
+    if found is None:
+        raise Refused("target_missing", "no such handover of yours")
+    words, items = Words(session, actor), handovers.detail(session, found)
+    known = handovers.cards(session, (item["problem_id"] for item in items))
+    rows = [_batch_row(item, known[item["problem_id"]], words) for item in items]
+    said = {
+        "slip": found.number, "due_on": found.due_on.isoformat(), "demand": found.demand, "state": handing.STATES_ZH[found.state],
+        "sender": _office_name(words, found.from_path, found.from_department), "to": _office_name(words, found.area_path, found.department_id),
+        "signed_on": local_date(found.signed_at).isoformat() if found.signed_at else "", "columns": [label for _, label in kind.columns],
+        "rows": [[row[name] for name, _ in kind.columns] for row in rows], "count": len(rows),
+    }  # fmt: skip
+    return About(("handover", found.id), found.area_path, found.department_id, said)
+
+
+def _office_name(words: Words, path: str, department_id: str | None) -> str:
+    node = path.rsplit("/", 1)[-1]
+    return words.areas.get(node, words.sites.get(node, node)) + (
+        words.departments.get(department_id, "") if department_id else ""
+    )
+
+
+def _batch_row(item: Mapping[str, Any], card: Any, words: Words) -> dict[str, str]:
+    judged = handing.ITEMS_ZH[item["state"]] if item["state"] in ("accepted", "refused") else ""
+    result = handing.RESULTS_ZH[item["result"]] if item["result"] else handing.ITEMS_ZH["waiting"]
+    return {
+        "number": card.number, "site": words.sites.get(card.site_id or "", ""), "description": card.description,
+        "grade": GRADES_ZH.get(card.grade, card.grade), "due_on": card.due_on.isoformat() if card.due_on else "",
+        "state": STATES.get(card.state, card.state), "result": "；".join(filter(None, (result, judged))), "note": item["note"],
+    }  # fmt: skip
+
+
 def _node(session: Session, actor: Actor, name: str) -> tuple[str, str]:
     try:
         path = ledgers.path_of(session, actor, name)
@@ -150,5 +188,5 @@ def _node(session: Session, actor: Actor, name: str) -> tuple[str, str]:
 
 
 GATHER: Mapping[str, Callable[[Session, Actor, Kind, str, datetime], About]] = {
-    "problem": of_problem, "list": of_list, "area_table": of_area,
+    "problem": of_problem, "list": of_list, "area_table": of_area, "batch": of_handover,
 }  # fmt: skip

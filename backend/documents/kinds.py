@@ -30,9 +30,9 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of document. `about`: problem or node. `answers`: the kind of document that it answers and must name.
+    """One kind of document. `about`: problem, node or handover. `answers`: the kind of document that it answers and must name.
 
-    `must`: what has to be so: open, major, due. `columns`: of a list (rows.py).
+    `must`: what has to be so: open, major, due. `columns`: of a list.
     """
 
     code: str
@@ -52,6 +52,14 @@ VERDICT = {"verdict": Field("审批意见", "one", True, ("同意", "不同意")
 _WHERE = (("number", "隐患编号"), ("area", "地区"), ("site", "单位名称"))
 FIVE = (("target", "落实治理目标任务"), ("funds", "落实治理经费物资"), ("people", "落实治理机构人员"), ("time_limit", "落实治理时间要求"),
         ("plan", "落实安全措施应急预案"))  # fmt: skip
+BATCH = (
+    ("number", "隐患编号"),
+    ("site", "单位名称"),
+    ("description", "隐患内容"),
+    ("grade", "等级"),
+    ("due_on", "整改期限"),
+    ("state", "状态"),
+)
 
 KINDS: Mapping[str, Kind] = {
     "rectification": Kind(
@@ -125,5 +133,17 @@ KINDS: Mapping[str, Kind] = {
     ),
     "area_table": Kind(
         code="HZ", title="隐患排查整治情况表", title_en="Roll-up by area", about="node", who=READS,
+    ),
+    "batch": Kind(
+        code="JB", title="隐患交办单", title_en="Handover of a batch", about="handover", who=ORDERS, template="batch", columns=BATCH,
+        fields={"copy_to": Field("抄送"), "contact": Field("联系电话")},
+    ),
+    "batch_receipt": Kind(
+        code="JS", title="隐患交办单签收回执", title_en="Receipt of a batch", about="handover", who=ORDERS, answers="batch", template="batch",
+        columns=BATCH, fields={"received_on": Field("签收日期", "date", True), "opinion": NOTE},
+    ),
+    "batch_feedback": Kind(
+        code="JF", title="隐患交办单办理情况回复表", title_en="Reply to a batch", about="handover", who=ORDERS, answers="batch", template="batch",
+        columns=(*BATCH, ("result", "办理结果"), ("note", "说明")), fields={"summary": Field("总体情况", is_required=True)},
     ),
 }  # fmt: skip

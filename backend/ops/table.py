@@ -15,6 +15,8 @@ from backend.feed import handlers as feed
 from backend.feed import schemas as feed_schemas
 from backend.geotags import handlers as geotags
 from backend.geotags import schemas as geotag_schemas
+from backend.handovers import handlers as handovers
+from backend.handovers import schemas as handover_schemas
 from backend.inspections import handlers as inspections
 from backend.inspections import schemas as inspection_schemas
 from backend.ops import repair, schemas
@@ -81,6 +83,12 @@ VERBS: Mapping[str, Verb] = {
     "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
     "photo.lose": Verb(photo_schemas.Lose(), "photo.receive", photos.lose),
     "document.issue": Verb(document_schemas.Issue(), "document.issue", documents.issue),
+    "handover.issue": Verb(handover_schemas.IssueHandover(), "handover.issue", handovers.issue),
+    "handover.sign": Verb(handover_schemas.Noted(), "handover.answer", handovers.sign),
+    "handover.reply": Verb(handover_schemas.Reply(), "handover.answer", handovers.reply),
+    "handover.judge": Verb(handover_schemas.Judge(), "handover.issue", handovers.judge),
+    "handover.close": Verb(handover_schemas.Noted(), "handover.issue", handovers.close),
+    "handover.withdraw": Verb(handover_schemas.Withdraw(), "handover.issue", handovers.withdraw),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
     "op.retry": Verb(schemas.Nothing(), "op.repair", repair.retry, locks=repair.locks),

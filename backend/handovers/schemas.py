@@ -1,0 +1,146 @@
+"""Shapes of handover ops, and handovers as the API tells of them."""
+
+from marshmallow import RAISE, Schema, fields, validate
+
+from backend.handovers.rules import RESULTS
+
+MAX_PROBLEMS = 500
+_NOTE = validate.Length(max=2000)
+_NAME = validate.Length(1, 200)
+
+
+class Receiver(Schema):
+    """The office that is given something: an area, and a department of it (none: the area itself)."""
+
+    class Meta:
+        unknown = RAISE
+
+    area = fields.String(required=True, validate=validate.Length(1, 64))
+    department = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 64))
+
+
+class Chosen(Schema):
+    """Open problems by what they are at this moment; what is in another open handover is left out."""
+
+    class Meta:
+        unknown = RAISE
+
+    node = fields.String(required=True, validate=validate.Length(1, 64))
+    department = fields.String(validate=validate.Length(1, 64))
+    category = fields.String(validate=validate.Length(1, 40))
+    grade = fields.String(validate=validate.Length(1, 16))
+    programme = fields.String(validate=validate.Length(1, 64))
+    overdue = fields.Boolean(load_default=False)
+
+
+class Part(Schema):
+    """The larger ring that a handover belongs to: a sweep."""
+
+    class Meta:
+        unknown = RAISE
+
+    t = fields.String(required=True, validate=validate.OneOf(["sweep"]))
+    id = fields.String(required=True, validate=validate.Length(1, 64))
+
+
+class IssueHandover(Schema):
+    """args of `handover.issue`: to whom, until when, and which problems: a list, or a filter (never both)."""
+
+    class Meta:
+        unknown = RAISE
+
+    to = fields.Nested(Receiver, required=True)
+    due_on = fields.Date(required=True)
+    demand = fields.String(load_default="", validate=_NOTE)
+    problems = fields.List(fields.String(validate=_NAME), validate=validate.Length(1, MAX_PROBLEMS))
+    chosen = fields.Nested(Chosen)
+    part_of = fields.Nested(Part, load_default=None, allow_none=True)
+
+
+class Noted(Schema):
+    """args of `handover.sign`, `handover.close`: a note."""
+
+    class Meta:
+        unknown = RAISE
+
+    note = fields.String(load_default="", validate=_NOTE)
+
+
+class Withdraw(Schema):
+    """args of `handover.withdraw`: why."""
+
+    class Meta:
+        unknown = RAISE
+
+    note = fields.String(required=True, validate=validate.Length(1, 2000))
+
+
+class Result(Schema):
+    """What is answered about one problem."""
+
+    class Meta:
+        unknown = RAISE
+
+    problem = fields.String(required=True, validate=_NAME)
+    result = fields.String(required=True, validate=validate.OneOf(list(RESULTS)))
+    note = fields.String(load_default="", validate=_NOTE)
+
+
+class Reply(Schema):
+    """args of `handover.reply`: a result for each problem that is named; others may follow."""
+
+    class Meta:
+        unknown = RAISE
+
+    results = fields.List(fields.Nested(Result), required=True, validate=validate.Length(1, MAX_PROBLEMS))
+
+
+class Judge(Schema):
+    """args of `handover.judge`: whether the reasons given for these problems hold."""
+
+    class Meta:
+        unknown = RAISE
+
+    problems = fields.List(fields.String(validate=_NAME), required=True, validate=validate.Length(1, MAX_PROBLEMS))
+    accepted = fields.Boolean(required=True)
+    note = fields.String(load_default="", validate=_NOTE)
+
+
+class HandoverOut(Schema):
+    """A handover in a list."""
+
+    id = fields.String()
+    number = fields.String()
+    state = fields.String()
+    due_on = fields.Date()
+    is_overdue = fields.Boolean()
+    area_path = fields.String()
+    department_id = fields.String(allow_none=True)
+    from_path = fields.String()
+    from_department = fields.String(allow_none=True)
+    of_type = fields.String(allow_none=True)
+    of_id = fields.String(allow_none=True)
+    demand = fields.String()
+    issued_at = fields.AwareDateTime()
+    signed_at = fields.AwareDateTime(allow_none=True)
+    replied_at = fields.AwareDateTime(allow_none=True)
+    closed_at = fields.AwareDateTime(allow_none=True)
+    closing_note = fields.String()
+    problems = fields.Integer()
+    settled = fields.Integer()
+
+
+class ItemOut(Schema):
+    """One problem of a handover."""
+
+    n = fields.Integer()
+    problem_id = fields.String()
+    number = fields.String()
+    description = fields.String()
+    problem_state = fields.String()
+    is_ended = fields.Boolean()
+    state = fields.String()
+    result = fields.String(allow_none=True)
+    note = fields.String()
+    judgement = fields.String()
+    replied_at = fields.AwareDateTime(allow_none=True)
