@@ -33,6 +33,7 @@ from backend.ops.jobs import Worker
 from backend.ops.work import JOBS, PERIODIC
 from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
+from backend.rings.views import rings_bp
 from backend.sweeps import queries as sweeps
 from backend.sync import admission, compaction, contacts, packing
 from backend.sync import poke as pokes
@@ -89,6 +90,7 @@ def create_app(config: Config | None = None) -> Flask:
         ledgers_bp,
         documents_bp,
         handovers_bp,
+        rings_bp,
         exports_bp,
         pokes.poke_bp,
         desk_bp,

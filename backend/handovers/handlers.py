@@ -101,7 +101,7 @@ def _check(session: Session, found: Sequence[Problem], path: str) -> None:
 
 def _check_ring(session: Session, actor: Actor, part: Mapping[str, Any] | None) -> None:
     if part is not None and part["t"] == "sweep":
-        found = sweeps.get(session, actor, part["id"])
+        found = sweeps.hold(session, actor, part["id"])  # it does not close meanwhile
         if found is None or found.state != "open":
             raise Refused("guard_failed", f"no open sweep {part['id']}")
 

@@ -185,6 +185,13 @@ def open_of(session: Session, part: str, names: Collection[str]) -> list[tuple[s
     return [(str(row.of_id), row.number) for row in session.execute(found.order_by(Handover.number))]
 
 
+def of_part(session: Session, visible_ones: Select[Handover], part: str, name: str) -> Sequence[Handover]:
+    """Those of the handovers (`seen`) that belong to a larger ring, by number."""
+    return session.scalars(
+        visible_ones.where(Handover.of_type == part, Handover.of_id == name).order_by(Handover.number)
+    ).all()
+
+
 def last_number(session: Session, year: int) -> int:
     """The last number given out in a year, locked until the end of the transaction; 0 before the first."""
     lock(session, [f"handover:{year}"])

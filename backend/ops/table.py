@@ -29,6 +29,8 @@ from backend.programmes import handlers as programmes
 from backend.programmes import schemas as programme_schemas
 from backend.responsibility import handlers as responsibility
 from backend.responsibility import schemas as responsibility_schemas
+from backend.rings import handlers as rings
+from backend.rings import schemas as ring_schemas
 from backend.sweeps import handlers as sweeps
 from backend.sweeps import schemas as sweep_schemas
 from backend.territory import handlers as territory
@@ -55,6 +57,7 @@ VERBS: Mapping[str, Verb] = {
     "post.hold": Verb(account_schemas.HoldPost(), "post.hold", accounts.hold_post),
     "user.change": Verb(account_schemas.ChangeUser(), "user.add", accounts.change_user),
     "sweep.open": Verb(sweep_schemas.OpenSweep(), "sweep.open", sweeps.open_sweep),
+    "sweep.close": Verb(ring_schemas.CloseSweep(), "sweep.open", rings.close_sweep),
     "team.change": Verb(sweep_schemas.ChangeTeam(), "team.form", sweeps.change_team),
     "task.move": Verb(sweep_schemas.MoveTasks(), "team.form", sweeps.move_tasks),
     "task.excuse": Verb(sweep_schemas.ExcuseTask(), "task.excuse", sweeps.excuse),

@@ -18,6 +18,9 @@ class Sweep(Scoped, Base):
     programmes: Mapped[list[str]] = mapped_column(JSON)
     opened_at: Mapped[datetime] = mapped_column(UtcDateTime)
     state: Mapped[str] = mapped_column(String(12), default="open")
+    closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    closed_by: Mapped[str | None] = mapped_column(Key)
+    closing: Mapped[dict[str, Any] | None] = mapped_column(JSON)
     ver: Mapped[int] = mapped_column(Integer, default=1)
 
 

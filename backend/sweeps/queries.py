@@ -19,6 +19,12 @@ def get(session: Session, actor: Actor, sweep_id: str) -> Sweep | None:
     return session.scalars(visible(Sweep, actor).where(Sweep.id == sweep_id)).first()
 
 
+def hold(session: Session, actor: Actor, sweep_id: str) -> Sweep | None:
+    """The same, read again and locked until the end of the transaction."""
+    held = visible(Sweep, actor).where(Sweep.id == sweep_id).with_for_update()
+    return session.scalars(held.execution_options(populate_existing=True)).first()
+
+
 def sweeps(session: Session, actor: Actor) -> Sequence[Sweep]:
     """All sweeps, newest first."""
     return session.scalars(visible(Sweep, actor).order_by(Sweep.opened_at.desc())).all()

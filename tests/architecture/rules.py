@@ -16,7 +16,7 @@ STAIRCASE = (
     ("journal", "feed"),
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),
     ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",), ("evidence",),
-    ("ledgers",), ("handovers",), ("documents",),
+    ("ledgers",), ("handovers",), ("rings",), ("documents",),
     ("ops",),
     ("exports",),
     ("sync", "console", "health"),
