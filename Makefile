@@ -22,7 +22,7 @@ run: setup  ## set up, migrate, load Zibo, play the field day on first start, se
 	$(PY) -m backend serve --first-start
 
 test: setup-dev  ## all tests that fit into 15 minutes
-	$(PY) -m pytest -m "not slow" -n 2 --dist loadfile
+	$(PY) -m pytest -m "not slow" -n 3 --dist loadfile
 
 test-full: setup-dev  ## the long ones too, and 20,000 histories of the state machines (some four hours on 2 cores)
 	HUYUAN_EXAMPLES=$${HUYUAN_EXAMPLES:-20000} $(PY) -m pytest -n 2 --dist loadfile

@@ -1,5 +1,5 @@
-"""In which order the files of `make test` are given to its two workers: those that take longest first, so that none of them
-is begun when the other worker has nothing left. Which tests there are is not decided here."""
+"""In which order the files of `make test` are given to its three workers: those that take longest first, so that none of them
+is begun when the others have nothing left. Which tests there are is not decided here."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,13 +7,16 @@ from typing import Any
 
 TESTS = Path(__file__).parent
 LONGEST = (  # by the seconds they took, the longest first; what is not named comes after them
-    "protocol/test_real_machine.py", "protocol/test_real_machine_on_postgres.py", "api/test_spoilt.py",
-    "backups/test_restore.py", "faults/test_kill_points.py", "backups/test_backup.py", "faults/test_replays.py",
-    "journeys/test_back_in_time.py", "faults/test_restarts.py", "faults/test_push_races.py", "doors/test_poke.py",
-    "journeys/test_worker.py", "faults/test_locks.py", "faults/test_disk.py", "faults/test_cut_uploads.py",
-    "journeys/test_two_databases.py", "faults/test_cli_devices.py", "protocol/test_three_servers.py",
-    "problems/test_commute.py", "faults/test_feed_race.py", "backups/test_verify.py", "backups/test_beside_the_door.py",
-    "faults/test_storm.py", "doors/test_rescue.py", "pages/test_start_page.py", "problems/test_intents.py",
+    "protocol/test_real_machine.py", "api/test_documents.py", "journeys/test_two_databases.py", "backups/test_backup.py",
+    "api/test_spoilt.py", "doors/test_poke.py", "faults/test_restarts.py", "backups/test_restore.py",
+    "journeys/test_back_in_time.py", "faults/test_storm.py", "ledgers/test_laws.py", "faults/test_replays.py",
+    "faults/test_kill_points.py", "backups/test_verify.py", "faults/test_cli_devices.py", "api/test_custody.py",
+    "faults/test_locks.py", "protocol/test_real_machine_on_postgres.py", "faults/test_push_races.py", "rules/test_packs.py",
+    "journeys/test_four_hundred_days.py", "journeys/test_worker.py", "api/test_ops.py", "problems/test_commute.py",
+    "api/test_exports.py", "api/test_city.py", "pull/test_horizons.py", "api/test_setup_commands.py",
+    "problems/test_intents.py", "doors/test_time.py", "faults/test_disk.py", "api/test_conflicts.py",
+    "faults/test_thin_line.py", "backups/test_beside_the_door.py", "protocol/test_three_servers.py",
+    "faults/test_cut_uploads.py", "pages/test_start_page.py", "doors/test_rescue.py",
 )  # fmt: skip
 _AT = {TESTS / name: n for n, name in enumerate(LONGEST)}
 
