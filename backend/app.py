@@ -27,6 +27,7 @@ from backend.exports.views import exports_bp
 from backend.handovers.views import handovers_bp
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
+from backend.notices.views import notices_bp
 from backend.now import now_utc
 from backend.ops import views as ops_views
 from backend.ops.jobs import Worker
@@ -96,6 +97,7 @@ def create_app(config: Config | None = None) -> Flask:
         desk_bp,
         console_bp,
         health_bp,
+        notices_bp,
     ):
         app.register_blueprint(blueprint)
     app.before_request(_refuse_nul)

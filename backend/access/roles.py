@@ -2,8 +2,8 @@
 
 from collections.abc import Mapping
 
-_READ = {"record.read", "ledger.read", "photo.view"}
-_FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", "sync"}
+_READ = {"record.read", "ledger.read", "photo.view", "inbox.read"}
+_FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", "sync", "inbox.read"}
 _DESK = _READ | {
     "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair", "sync.watch",
     "document.issue",  # which kinds is in documents/kinds.py

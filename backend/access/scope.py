@@ -59,6 +59,11 @@ def is_within(actor: Actor, path: str) -> bool:
     return actor.role in _SEES_ALL or any(path == area or path.startswith(f"{area}/") for area in actor.areas)
 
 
+def sees(actor: Actor, path: str, department_id: str | None) -> bool:
+    """Whether `actor` sees a row lying at this path that is this department's: the same as `condition` says in SQL."""
+    return is_within(actor, path) and (actor.role != "department" or department_id == actor.department_id)
+
+
 def condition(model: type[Scoped], actor: Actor) -> ColumnElement[bool] | None:
     """The WHERE clause that keeps `actor` within their rows of `model`; None where they see all."""
     scope = model.__scope__

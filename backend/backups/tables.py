@@ -25,6 +25,8 @@ BOOKS = frozenset(
         "jobs",
         "journal",
         "journal_head",
+        "notice_facts",
+        "notices",
         "op_log",
         "server_meta",
         "web_sessions",

@@ -13,7 +13,7 @@ from backend.database import lock
 from backend.documents import facts, queries
 from backend.documents.kinds import KINDS, Kind
 from backend.documents.models import Document
-from backend.effects import Effect, OpLike
+from backend.effects import Effect, Event, OpLike
 from backend.errors import NotAllowed, Refused
 from backend.workdays import local_date
 from sync_protocol.identity import fingerprint
@@ -45,7 +45,10 @@ def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         "answers": op.args["answers"], "issuer_id": actor.id, "office": said["office"], "facts": text, "digest": found, "op_id": op.id,
     })  # fmt: skip
     told = {"document": number, "digest": found}
-    return Effect(summary={**told, "kind": name, "about": list(ent), "area_path": about.area_path}, result=told)
+    event = Event("document.issued", {"number": number, "ent": ent, "area_path": about.area_path})
+    return Effect(
+        events=[event], summary={**told, "kind": name, "about": list(ent), "area_path": about.area_path}, result=told
+    )
 
 
 def canonical(said: dict[str, Any]) -> str:

@@ -209,10 +209,19 @@ def _park(session: Session, ops: Sequence[Op], actor: Actor, now: datetime, fail
             told if op is failed.op else Outcome(op.id, told.status, "txn_failed", f"with {failed.op.id}", seq=op.seq)
         )
         custody.remember(session, (op, outcome, [], actor), now)
+        if told.status == "parked":
+            _tell_parked(session, op, outcome, actor, now)
         if told.status == "blocked":
             custody.wait(session, op, told.waits_for)
         outcomes.append(outcome)
     return outcomes
+
+
+def _tell_parked(session: Session, op: Op, outcome: Outcome, actor: Actor, now: datetime) -> None:
+    """Somebody must look at it: the only event that is no handler's, for no handler had its way."""
+    told = {"author_id": op.actor_id or actor.id, "area_path": next(iter(actor.areas), ""), "reason": outcome.reason}
+    for react in REACTIONS.get("op.parked", ()):
+        react(session, told, actor, now)
 
 
 def _refusal(session: Session, op: Op, fault: Exception) -> Outcome:

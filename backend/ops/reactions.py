@@ -6,6 +6,7 @@ from typing import Any
 from backend.accounts import handlers as accounts
 from backend.geotags import handlers as geotags
 from backend.inspections import handlers as inspections
+from backend.notices import handlers as notices
 from backend.photos import handlers as photos
 from backend.problems import facts, steps
 from backend.problems import handlers as problems
@@ -17,14 +18,18 @@ REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "inspection.submitted": (sweeps.complete_task,),
     "finding.made": (geotags.locate,),
     "finding.located": (photos.settle, problems.raise_from),
-    "problem.raised": (responsibility.assign,),
-    "responsibility.assigned": (problems.take_assignment,),
+    "problem.raised": (responsibility.assign, notices.of_raised),
+    "responsibility.assigned": (problems.take_assignment, notices.of_assigned),
     "responsibility.stood": (steps.stand,),
     "photo.verified": (photos.tell, geotags.locate_by_photo),
     "photo.attached": (facts.hear_of_photos,),
     "evidence.changed": (inspections.note_evidence, problems.note_evidence),
     "finding.relocated": (photos.settle, problems.move),
     "problem.moved": (responsibility.assign,),
+    "problem.stepped": (notices.of_step,),
+    "document.issued": (notices.of_document,),
+    "sweep.opened": (notices.of_sweep,),
+    "op.parked": (notices.of_parked,),
 }
 
 # event → (kind of job, member of the event that makes its key)

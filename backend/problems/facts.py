@@ -60,7 +60,9 @@ def _take(session: Session, op: OpLike, entry: record.Entry, actor: Actor, now: 
     record.attach(session, problem, entry, op.blobs)
     record.write(session, problem, entry, actor, now, before)
     session.flush()
-    return effect_of(problem, "applied" if is_itself and problem is named else "redirected")
+    effect = effect_of(problem, "applied" if is_itself and problem is named else "redirected")
+    effect.events.append(record.stepped(problem, entry))
+    return effect
 
 
 def effect_of(problem: Problem, status: str, flags: tuple[str, ...] = (), **summary: Any) -> Effect:

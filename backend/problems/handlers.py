@@ -39,7 +39,7 @@ def raise_from(session: Session, data: Mapping[str, Any], actor: Actor, now: dat
     _report(session, row["id"], row["area_path"], data)
     entry = Entry("raise", data["remark"], photos=data["photos"], op_id=data["op_id"])
     record.event(session, row, None, entry, actor, now)
-    raised = {k: row[k] for k in _ASSIGN}
+    raised = {k: row[k] for k in (*_ASSIGN, "is_candidate_major")}
     event = Event("problem.raised", {"problem_id": row["id"], "is_new": True, "op_id": data["op_id"], **raised})
     return Effect(ver=1, changes=[record.changed(row)], events=[event], summary={"problem": row["number"]})
 

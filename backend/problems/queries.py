@@ -37,6 +37,14 @@ def by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Prob
     return {row.id: row for row in session.scalars(visible(Problem, actor).where(Problem.id.in_(ids)))}
 
 
+def finders(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, str]:
+    """Problem → who raised it, of these that `actor` may see."""
+    columns = (ProblemEvent.problem_id, ProblemEvent.actor_id)
+    raised = visible(ProblemEvent, actor).with_only_columns(*columns)
+    raised = raised.where(ProblemEvent.problem_id.in_(ids), ProblemEvent.action == "raise")
+    return {row.problem_id: row.actor_id for row in session.execute(raised)}
+
+
 # What joining one more report reads and tells of a problem.
 _JOINED = (
     Problem.id, Problem.number, Problem.open_key, Problem.state, Problem.ver, Problem.report_count, Problem.found_at,

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 
 from backend import rows
 from backend.access.scope import SYSTEM, Actor
-from backend.effects import Changed, OpLike
+from backend.effects import Changed, Event, OpLike
 from backend.errors import Refused
 from backend.photos import queries as photos
 from backend.photos.handlers import refer
@@ -67,6 +67,12 @@ def write(
     if entry.action in SHOWN:
         problem.notes = [*problem.notes, _brief(entry, actor, now)][-MAX_NOTES:]
     event(session, row_of(problem), before or problem.state, entry, actor, now)
+
+
+def stepped(problem: Problem, entry: Entry) -> Event:
+    """What has happened to a problem, for whoever follows (ops/reactions.py): every step, fact and edit that is put on record."""
+    told = {"problem_id": problem.id, "action": entry.action, "status": entry.status, "to": problem.state}
+    return Event("problem.stepped", told)
 
 
 def _brief(entry: Entry, actor: Actor, now: datetime) -> dict[str, Any]:

@@ -118,7 +118,9 @@ def _write(session: Session, op: OpLike, entry: record.Entry, problem: Problem, 
     record.write(session, problem, entry, actor, now, before)
     session.flush()
     told = {"from": before, "to": problem.state}
-    return effect_of(problem, found.verdict.status, found.verdict.flags, **told)
+    effect = effect_of(problem, found.verdict.status, found.verdict.flags, **told)
+    effect.events.append(record.stepped(problem, entry))
+    return effect
 
 
 def _redirect(

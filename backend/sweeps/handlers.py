@@ -50,8 +50,14 @@ def open_sweep(session: Session, op: OpLike, actor: Actor, now: datetime) -> Eff
     changes += [Changed("team", team["id"], 1, (f"team:{team['id']}",)) for team in teams]
     changes += [Changed("task", task["id"], 1, (f"team:{task['team_id']}",)) for task in tasks]
     city = territory.city_id(session)
+    places = {path for team in teams for area in team["areas"] if (path := territory.area_path(session, area))}
+    event = Event("sweep.opened", {"sweep_id": op.ent_id, "title": op.args["title"], "area_paths": sorted(places)})
     return Effect(
-        ver=1, changes=changes, summary={"tasks": len(tasks), "area_path": city}, result={"tasks": len(tasks)}
+        ver=1,
+        changes=changes,
+        events=[event],
+        summary={"tasks": len(tasks), "area_path": city},
+        result={"tasks": len(tasks)},
     )
 
 

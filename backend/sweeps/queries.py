@@ -7,7 +7,7 @@ import orjson
 from sqlalchemy import Text, cast, func
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor, under, visible
+from backend.access.scope import SYSTEM, Actor, under, visible
 from backend.accounts import queries as accounts
 from backend.accounts.models import User
 from backend.sweeps.models import Sweep, Task, Team
@@ -43,6 +43,18 @@ def with_teams(session: Session, user: User, device_id: str | None = None) -> Ac
     teams = teams_of(session, alone, user.id) if user.is_active else []
     paths = [territory.area_path(session, area) for team in teams for area in team.areas]
     return accounts.actor_of(user, [t.id for t in teams], device_id, [path for path in paths if path])
+
+
+def field_actors(session: Session) -> list[Actor]:
+    """Everybody who is active, each with the territory that is theirs; three statements, however many there are."""
+    teams = session.scalars(visible(Team, SYSTEM).order_by(Team.id)).all()
+    found = []
+    for user in accounts.users(session, SYSTEM):
+        own = [team for team in teams if user.id in team.members]
+        paths = [territory.area_path(session, area) for team in own for area in team.areas]
+        if user.is_active:
+            found.append(accounts.actor_of(user, [t.id for t in own], None, [path for path in paths if path]))
+    return found
 
 
 def field_actor(session: Session, user_id: str) -> Actor | None:

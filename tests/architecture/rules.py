@@ -17,6 +17,7 @@ STAIRCASE = (
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),
     ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",), ("evidence",),
     ("ledgers",), ("handovers",), ("rings",), ("documents",),
+    ("notices",),
     ("ops",),
     ("exports",),
     ("sync", "console", "health"),
@@ -37,6 +38,7 @@ UNSCOPED = {
     "ops/jobs.py",
     "database.py",
     "cli/field_day.py",
+    "notices/fanout.py",  # what is to be told waits for nobody in particular; who is told is decided there
     # the whole record at once, for nobody in particular: copied, summed and proven
     "backups/tables.py",
     "backups/snapshots.py",
@@ -62,6 +64,8 @@ BESIDE: dict[str, set[str]] = {
     "sync/contacts.py": {"_TABLE"},  # who was heard of, and with what trouble
     "sync/digests.py": {"Divergence"},
     "sync/views.py": {"UnreadablePush"},
+    "notices/fanout.py": {"Notice", "NoticeFact"},  # follows from the record, is none of it
+    "notices/inbox.py": {"Notice"},  # what its owner has read
     "database.py": {"CommitClock"},
     "backups/tables.py": {"table", "TRUNCATE", "DELETE FROM"},  # a whole record at once, into a new epoch
     "bulk.py": {"INSERT INTO", "UPDATE"},  # the tools, for whoever may

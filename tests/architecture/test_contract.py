@@ -18,6 +18,7 @@ from backend.app import create_app
 from backend.config import Config
 from backend.database import close_app
 from backend.errors import CODES, RETRYABLE
+from backend.notices.schemas import Read
 from backend.ops.schemas import DeskOp
 from backend.ops.table import VERBS
 from backend.problems.schemas import ConflictOut, LineOut, ProblemOut
@@ -35,6 +36,7 @@ SCHEMAS = DOCUMENT["components"]["schemas"]
 IN = {
     name: getattr(sync, name)() for name in ("Enrol", "Register", "Pull", "OpsStatus", "BlobsQuery", "Wanted", "Digest", "Report")
 }
+IN |= {"Read": Read()}
 IN |= {name: verb.schema for name, verb in VERBS.items()}
 OUT = {"feed.problem": ProblemOut(), "Link": LinkOut(), "HistoryLine": LineOut(), "Conflict": ConflictOut()}
 

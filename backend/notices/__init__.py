@@ -1,0 +1,1 @@
+"""Who is told of what: the inbox, mails, webhooks. Nothing here decides about the record."""

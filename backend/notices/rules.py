@@ -1,0 +1,87 @@
+"""Who is told of what, as tables that can be proof-read: event → kind, kind → roles and words. Pure.
+
+A kind names roles; who of them is told is decided by what they see (access/scope.py), so the department is the one that
+leads, the school the one it happened at. Nobody is told of what they did themselves. Never a person, place or remark here.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """What people are told: in which words, who. `finder`: whoever raised the problem; `author`: whose op it was."""
+
+    zh: str
+    en: str
+    who: frozenset[str]
+    is_urgent: bool = False
+    finder: bool = False
+    author: bool = False
+
+
+def _to(*roles: str) -> frozenset[str]:
+    return frozenset(roles)
+
+
+KINDS: Mapping[str, Kind] = {
+    "problem.assigned": Kind("隐患交办到您的部门或单位", "A problem has been assigned to you", _to("department", "school", "township")),
+    "problem.major": Kind("疑似重大隐患，请尽快判定", "A problem may be a major one: decide", _to("city", "district", "department"), is_urgent=True),
+    "problem.returned": Kind("隐患被退回，请重新交办", "A problem was returned: assign it anew", _to("district", "city")),
+    "problem.fix_reported": Kind("已报整改，请复查", "A fix was reported and awaits re-inspection", _to("district"), finder=True),
+    "problem.fix_refused": Kind("复查未通过，请继续整改", "The fix was refused: the problem is still there", _to("department", "school", "township")),
+    "problem.to_verify": Kind("迟到的整改结论，请核实", "A claim came late: verify it", _to("district", "city")),
+    "problem.danger": Kind("再次发现危险", "The danger was seen again", _to("district", "department", "school"), is_urgent=True),
+    "problem.reopened": Kind("已销号的隐患重新打开", "A closed problem was reopened", _to("district", "department", "school"), is_urgent=True),
+    "problem.work_stopped": Kind("已责令停止作业", "Work has been stopped", _to("city", "district", "department", "school"), is_urgent=True),
+    "problem.stop_lifted": Kind("停止作业已解除", "The stop of work was lifted", _to("district", "department", "school")),
+    "problem.overdue": Kind("整改已逾期", "The fix is overdue", _to("district", "department", "school", "township"), is_urgent=True),
+    "problem.escalated": Kind("逾期隐患已升级", "An overdue problem was escalated", _to("city", "district", "department"), is_urgent=True),
+    "problem.closed": Kind("隐患已销号", "A problem was closed", _to("department", "school"), finder=True),
+    "document.issued": Kind("收到文书", "A document was issued", _to("district", "department", "school", "township")),
+    "sweep.opened": Kind("新的排查行动已开始", "A sweep was opened", _to("district", "department", "inspector", "expert")),
+    "op.parked": Kind("有操作未能执行，请处理", "Some ops could not be carried out", _to("district", "city"), author=True),
+    "device.silent": Kind("终端长时间未联系", "A device has not been heard of for long", _to("district", "city")),
+    "webhook.ended": Kind("推送地址长期失败，已停用", "A webhook failed for days and was switched off", _to("admin"), author=True),
+}  # fmt: skip
+
+# A step of a problem's life (its action) → what is told. A step that is not here is nobody's news.
+STEPS: Mapping[str, str] = {
+    "return": "problem.returned",
+    "report_fixed": "problem.fix_reported",
+    "refuse_fix": "problem.fix_refused",
+    "danger": "problem.danger",
+    "reopen": "problem.reopened",
+    "stop_work": "problem.work_stopped",
+    "lift_stop": "problem.stop_lifted",
+    "overdue": "problem.overdue",
+    "escalate": "problem.escalated",
+    "close": "problem.closed",
+    "confirm_fix": "problem.closed",
+}
+NEWS = frozenset({"applied", "proposed"})  # of a step: what came to nothing is nobody's news
+
+
+def of_step(action: str, status: str, state: str) -> str | None:
+    """The kind of a step that was taken, or None. A claim that waits for somebody is told as such, whatever it claims."""
+    if status not in NEWS:
+        return None
+    if state == "to_verify" and action in ("close", "report_fixed"):
+        return "problem.to_verify"
+    return STEPS.get(action)
+
+
+# Roles that are written to once a working day (HUYUAN_DIGEST_HOUR) about what they have not read; urgent kinds go out at once.
+DIGESTS = frozenset({"city", "district", "department", "township", "school"})
+EVENTS = tuple(sorted(set(KINDS) - {"webhook.ended"}))  # what a webhook may be told of
+SHOWN = ("number", "grade", "state", "due_on", "document", "title", "reason", "device", "webhook")
+
+
+def text(kind: str, language: str, data: Mapping[str, Any], count: int) -> str:
+    """One line for a person: what, which, how often."""
+    found = KINDS[kind]
+    said = found.en if language == "en" else found.zh
+    which = next((str(data[name]) for name in ("document", "number", "title", "device") if data.get(name)), "")
+    times = f" ×{count}" if count > 1 else ""
+    return f"{said}{': ' if language == 'en' else '：'}{which}{times}" if which else said + times
