@@ -54,6 +54,26 @@ _PACKED_KINDS = ("application/json", "application/geo+json")
 _JSON_KINDS = (*_PACKED_KINDS, "application/problem+json")
 _CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 
+# Every way in; their order is of no consequence.
+DOORS = (
+    sync_bp,
+    uploads_bp,
+    downloads_bp,
+    rescue_bp,
+    ops_views.ops_bp,
+    ops_views.problems_bp,
+    ledgers_bp,
+    documents_bp,
+    handovers_bp,
+    rings_bp,
+    exports_bp,
+    pokes.poke_bp,
+    desk_bp,
+    console_bp,
+    health_bp,
+    notices_bp,
+)
+
 
 class _Json(JSONProvider):
     def dumps(self, obj: Any, **_: Any) -> str:
@@ -81,24 +101,7 @@ def create_app(config: Config | None = None) -> Flask:
     admission.register(app, settings)
     contacts.register(app)
     pokes.register(app, settings)
-    for blueprint in (
-        sync_bp,
-        uploads_bp,
-        downloads_bp,
-        rescue_bp,
-        ops_views.ops_bp,
-        ops_views.problems_bp,
-        ledgers_bp,
-        documents_bp,
-        handovers_bp,
-        rings_bp,
-        exports_bp,
-        pokes.poke_bp,
-        desk_bp,
-        console_bp,
-        health_bp,
-        notices_bp,
-    ):
+    for blueprint in DOORS:
         app.register_blueprint(blueprint)
     app.before_request(_refuse_nul)
     app.register_error_handler(Exception, _answer_error)
