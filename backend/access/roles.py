@@ -7,7 +7,7 @@ _FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", 
 _DESK = _READ | {
     "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair", "sync.watch",
     "document.issue",  # which kinds is in documents/kinds.py
-    "handover.issue", "handover.answer", "handover.read",
+    "handover.issue", "handover.answer", "handover.read", "post.accept",
 }  # fmt: skip
 _CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol"}
 
@@ -24,7 +24,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "department": frozenset(_DESK),
     "district": frozenset(_DESK | {"task.excuse"}),
     "township": frozenset(_DESK - {"problem.place", "conflict.resolve", "op.repair"}),
-    "school": frozenset(_READ | {"problem.act", "document.issue"}),
+    "school": frozenset(_READ | {"problem.act", "document.issue", "post.accept"}),
     "inspector": frozenset(_FIELD | {"record.read", "photo.view"}),
     "expert": frozenset(_FIELD | {"record.read", "photo.view"}),
     "auditor": frozenset(_READ | {"ledger.export", "sync.watch", "document.issue", "handover.read"}),

@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.accounts import grants, queries
-from backend.accounts.models import Holding, Post, RosterVersion, User
+from backend.accounts.models import Absence, Holding, Post, RosterVersion, User
 from backend.effects import Effect, Event, OpLike
 from backend.errors import Invalid, Refused
 
@@ -41,9 +41,7 @@ def change_user(session: Session, op: OpLike, actor: Actor, now: datetime) -> Ef
 
 def hold_post(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`post.hold`: from a day on this person holds the post; who held it until then ends the day before."""
-    post = queries.post(session, actor, op.ent_id)
-    if post is None:
-        raise Refused("target_missing", "no such post within your territory")
+    post = _post(session, op, actor)
     start = op.args["from_on"]
     open_terms = (
         Holding.post_id == post.id,
@@ -56,9 +54,65 @@ def hold_post(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effe
     ).first()
     if later is not None:
         raise Refused("conflict", f"the post has a holder from {later.from_on}")
-    session.execute(insert(Holding).values(post_id=post.id, person=op.args["person"], from_on=start))
+    if op.args["user_id"] is not None and queries.user_by_id(session, op.args["user_id"]) is None:
+        raise Invalid(errors=[{"pointer": "/user_id", "code": "unknown", "detail": "no such person"}])
+    row = {"post_id": post.id, "person": op.args["person"], "from_on": start, "user_id": op.args["user_id"]}
+    session.execute(insert(Holding).values(**row))
+    return _changed(session, op, post, now)
+
+
+def _changed(session: Session, op: OpLike, post: Post, now: datetime) -> Effect:
+    """What hangs on a post goes over to who holds it now (or is left without anybody)."""
     _new_version(session)
+    told = Event("post.changed", {"post_id": post.id, "op_id": op.id})
+    return Effect(events=[told], summary={"post": post.id, "area_path": post.area_path})
+
+
+def leave_post(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`post.leave`: the term that holds on that day ends with it. Refuses a post that nobody holds then."""
+    post, last = _post(session, op, actor), op.args["to_on"]
+    holds = (Holding.post_id == post.id, Holding.from_on <= last, or_(Holding.to_on.is_(None), Holding.to_on >= last))
+    term = session.scalars(visible(Holding, SYSTEM).where(*holds)).first()
+    if term is None:
+        raise Refused("guard_failed", f"nobody holds {post.id} on {last}")
+    term.to_on = last
+    session.flush()
+    return _changed(session, op, post, now)
+
+
+def go_away(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`post.away`: who acts while the holder is away (代). Refuses days that another absence has, and a post without holder."""
+    post, first, last = _post(session, op, actor), op.args["from_on"], op.args["to_on"]
+    if last < first:
+        raise Invalid(errors=[{"pointer": "/to_on", "code": "invalid", "detail": "not before from_on"}])
+    if queries.absences(session, [post.id], first, last):
+        raise Refused("conflict", f"another absence from {post.id} lies within these days")
+    if not queries.is_held(session, post.id, first, last):
+        raise Refused("guard_failed", f"nobody holds {post.id} on all of these days: a deputy acts for somebody")
+    session.execute(insert(Absence).values(post_id=post.id, **op.args))
+    return Effect(summary={"post": post.id, "area_path": post.area_path, "deputy_until": last.isoformat()})
+
+
+def come_back(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`post.back`: the absence of that day ends the day before; one that has not begun is taken away."""
+    post, day = _post(session, op, actor), op.args["on"]
+    found = queries.absences(session, [post.id], day, day)
+    if not found:
+        raise Refused("guard_failed", f"nobody is away from {post.id} on {day}")
+    (away,) = found
+    if away.from_on == day:
+        session.delete(away)
+    else:
+        away.to_on = day - timedelta(days=1)
+    session.flush()
     return Effect(summary={"post": post.id, "area_path": post.area_path})
+
+
+def _post(session: Session, op: OpLike, actor: Actor) -> Post:
+    post = queries.post(session, actor, op.ent_id)
+    if post is None:
+        raise Refused("target_missing", "no such post within your territory")
+    return post
 
 
 def take_posts(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:

@@ -92,6 +92,21 @@ class Holding(Scoped, Base):
     person: Mapped[str] = mapped_column(String(80))
     from_on: Mapped[date] = mapped_column(Date)
     to_on: Mapped[date | None] = mapped_column(Date)
+    user_id: Mapped[str | None] = mapped_column(Key)  # the account that signs for the holder; none is known for most
+    __table_args__ = (UniqueConstraint("post_id", "from_on"),)
+
+
+class Absence(Scoped, Base):
+    """The days on which a post's holder is away and a deputy acts (代), both included."""
+
+    __tablename__ = "absences"
+    __scope__ = PUBLIC
+    n: Mapped[int] = mapped_column(Integer, primary_key=True)
+    post_id: Mapped[str] = mapped_column(Key, index=True)
+    deputy: Mapped[str] = mapped_column(String(80))
+    from_on: Mapped[date] = mapped_column(Date)
+    to_on: Mapped[date] = mapped_column(Date)
+    note: Mapped[str] = mapped_column(String(400), default="")
     __table_args__ = (UniqueConstraint("post_id", "from_on"),)
 
 

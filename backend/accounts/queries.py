@@ -1,17 +1,18 @@
 """Reads of people, devices, posts; each begins with who asks (the system, while that is being found out)."""
 
-from collections.abc import Mapping, Sequence
-from datetime import datetime
+from collections.abc import Collection, Mapping, Sequence
+from datetime import date, datetime
 from functools import cache
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_
 from sqlalchemy.orm import Session
 
 from backend.access.roles import FORMER, may
-from backend.access.scope import SYSTEM, Actor, visible
-from backend.accounts.models import Device, EnrolCode, Grant, Holding, Post, User, WebSession
-from backend.accounts.rules import HoldingDifference, compare_terms
+from backend.access.scope import SYSTEM, Actor, under, visible
+from backend.accounts.models import Absence, Device, EnrolCode, Grant, Holding, Post, User, WebSession
+from backend.accounts.rules import HoldingDifference, compare_terms, vacant_from
 from backend.accounts.tokens import digest
 from backend.errors import Problem
 from backend.territory.rules import Difference, compare
@@ -127,6 +128,44 @@ def devices(session: Session, actor: Actor) -> Sequence[Device]:
 def post(session: Session, actor: Actor, post_id: str) -> Post | None:
     """One post."""
     return session.scalars(visible(Post, actor).where(Post.id == post_id)).first()
+
+
+def posts(session: Session, actor: Actor, path: str | None = None) -> Sequence[Post]:
+    """Posts of the actor's areas (at and below a path), a department's own alone, by id."""
+    statement = visible(Post, actor)
+    if path is not None:
+        statement = statement.where(under(Post.area_path, path))
+    if actor.role == "department":
+        statement = statement.where(Post.department_id == actor.department_id)
+    return session.scalars(statement.order_by(Post.id)).all()
+
+
+def terms(session: Session, post_ids: Collection[str]) -> dict[str, list[Holding]]:
+    """{post: its terms, the first day first}; read in lots, since a city has thousands of posts."""
+    found: dict[str, list[Holding]] = {}
+    left = iter(sorted(post_ids))
+    while lot := list(islice(left, 500)):
+        rows = visible(Holding, SYSTEM).where(Holding.post_id.in_(lot)).order_by(Holding.from_on)
+        for row in session.scalars(rows):
+            found.setdefault(row.post_id, []).append(row)
+    return found
+
+
+def is_held(session: Session, post_id: str, first: date, last: date) -> bool:
+    """Whether somebody holds a post on each day from `first` to `last`."""
+    held = [(term.from_on, term.to_on) for term in terms(session, [post_id]).get(post_id, ())]
+    return vacant_from(held, first, (last - first).days) is None
+
+
+def absences(session: Session, post_ids: Collection[str], first: date, last: date) -> Sequence[Absence]:
+    """Absences from these posts that have a day from `first` to `last`, in order."""
+    where = (Absence.post_id.in_(post_ids), Absence.from_on <= last, Absence.to_on >= first)
+    return session.scalars(visible(Absence, SYSTEM).where(*where).order_by(Absence.post_id, Absence.from_on)).all()
+
+
+def deputies(session: Session, post_ids: Collection[str], on: date) -> dict[str, str]:
+    """{post: who acts for its holder on a day (代)}."""
+    return {row.post_id: row.deputy for row in absences(session, post_ids, on, on)}
 
 
 def differing(

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 Term = dict[str, Any]  # post_id, person, from_on, to_on (days; to_on included, None: still)
@@ -41,6 +41,18 @@ def compare_terms(rows: Sequence[Mapping[str, Any]], recorded: Iterable[Mapping[
             made.changed.append({"n": there["n"], **after})
     made.clashes = _overlaps([*known.values(), *made.new])
     return made
+
+
+def vacant_from(terms: Iterable[tuple[date, date | None]], today: date, days: int) -> date | None:
+    """The first day from `today` to `days` later on which no term (first, last day; None: still) holds; None: held throughout."""
+    day = today
+    for first, last in sorted(terms, key=lambda term: term[0]):
+        if first > day:
+            break
+        if last is None:
+            return None
+        day = max(day, last + timedelta(days=1))
+    return day if day <= today + timedelta(days=days) else None
 
 
 def _term(row: Mapping[str, Any]) -> Term:

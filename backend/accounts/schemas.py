@@ -35,10 +35,42 @@ class ChangeUser(Schema):
 
 
 class HoldPost(Schema):
-    """args of `post.hold`: a person takes a post from a day on."""
+    """args of `post.hold`: a person takes a post from a day on; `user_id`: the account that signs for them."""
 
     class Meta:
         unknown = RAISE
 
     person = fields.String(required=True, validate=validate.Length(1, 80))
     from_on = fields.Date(required=True)
+    user_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 64))
+
+
+class LeavePost(Schema):
+    """args of `post.leave`: the holder's last day; until somebody takes the post it is vacant."""
+
+    class Meta:
+        unknown = RAISE
+
+    to_on = fields.Date(required=True)
+    note = fields.String(load_default="", validate=validate.Length(max=400))
+
+
+class AwayFromPost(Schema):
+    """args of `post.away`: a deputy acts for the holder on these days, both included."""
+
+    class Meta:
+        unknown = RAISE
+
+    deputy = fields.String(required=True, validate=validate.Length(1, 80))
+    from_on = fields.Date(required=True)
+    to_on = fields.Date(required=True)
+    note = fields.String(load_default="", validate=validate.Length(max=400))
+
+
+class BackAtPost(Schema):
+    """args of `post.back`: the first day on which the holder is there again."""
+
+    class Meta:
+        unknown = RAISE
+
+    on = fields.Date(required=True)

@@ -9,16 +9,17 @@ from sqlalchemy import func, select, text
 from sqlalchemy.orm import InstrumentedAttribute, Session, aliased
 
 from backend.access.scope import SYSTEM, visible
-from backend.accounts.models import Device, Holding, Post, User
+from backend.accounts.models import Absence, Device, Holding, Post, User
 from backend.backups import tables
 from backend.backups.tally import Finding, Tally
 from backend.geotags.models import Geotag
+from backend.handovers.models import Handover, HandoverItem
 from backend.inspections.models import Inspection
 from backend.ledgers import proof as ledgers
 from backend.ops.models import LoggedOp
 from backend.photos.models import Photo, PhotoRef, Upload
 from backend.problems.models import Problem, ProblemEvent, ProblemReport
-from backend.responsibility.models import Responsibility
+from backend.responsibility.models import FormerLink, PostHandover, Responsibility
 from backend.sweeps.models import Sweep, Task, Team
 from backend.sync.models import Replica
 from backend.territory import queries as territory
@@ -39,7 +40,8 @@ REFERENCES: tuple[tuple[Column, Column], ...] = (
     (Problem.department_id, Department.id), (ProblemReport.problem_id, Problem.id),
     (ProblemReport.finding_id, Geotag.finding_id), (ProblemReport.op_id, LoggedOp.op_id),
     (ProblemEvent.problem_id, Problem.id), (ProblemEvent.op_id, LoggedOp.op_id),
-    (Responsibility.problem_id, Problem.id), (Responsibility.post_id, Post.id),
+    (Responsibility.problem_id, Problem.id), (Responsibility.post_id, Post.id), (FormerLink.problem_id, Problem.id),
+    (PostHandover.post_id, Post.id), (Absence.post_id, Post.id), (HandoverItem.handover_id, Handover.id), (HandoverItem.problem_id, Problem.id),
 )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ from backend.cli import as_json, show, with_app
 from backend.cli.backup import backup, restore, verify
 from backend.cli.compact import compact
 from backend.cli.document import document
+from backend.cli.duty import duty
 from backend.cli.export import export
 from backend.cli.reading import geo, ledger
 from backend.cli.rescue import rescue
@@ -272,6 +273,7 @@ main.add_command(verify)
 main.add_command(geo)
 main.add_command(ledger)
 main.add_command(document)
+main.add_command(duty)
 main.add_command(export)
 main.add_command(rescue)
 main.add_command(worker)

@@ -69,15 +69,20 @@ def of_problem(session: Session, actor: Actor, kind: Kind, name: str, now: datet
             raise Refused("guard_failed", f"{found.number} {why}")
     words = Words(session, actor)
     row = sheet.row_of(found, words)
-    chain = responsibility.chain_of(session, actor, found.id)
+    chain = responsibility.told_chain(session, actor, found.id, local_date(now))
     said = {
         "problem": {k: v for k, v in row.items() if k not in ("id", "lon", "lat", "report_count", "basis")},
         "basis": row["basis"],
         "five": [[label, row[name]] for name, label in FIVE],
-        "chain": [[LAYERS[link.layer] + ("（牵头）" if link.is_lead else ""), link.title or "", link.holder or ""] for link in chain],
+        "chain": [[LAYERS[k["layer"]] + ("（牵头）" if k["is_lead"] else ""), k["title"] or "", _answers(k)] for k in chain],
         "deadline": _limit(found),
     }  # fmt: skip
     return About(("problem", found.id), found.area_path, found.department_id, said)
+
+
+def _answers(link: Mapping[str, Any]) -> str:
+    """Who answers for a layer, and who acts for them while they are away (代)."""
+    return f"{link['holder'] or ''}{'（' + link['acting'] + ' 代）' if link['acting'] else ''}"
 
 
 def _limit(problem: Problem) -> dict[str, Any]:

@@ -12,6 +12,7 @@ from backend.errors import NotFound
 from backend.exports import tables
 from backend.exports.ledgers import area_rows
 from backend.ledgers import queries, rules, sheet
+from backend.responsibility import gaps
 
 _TABLES = ("csv", "xlsx", "jsonl")
 
@@ -34,6 +35,7 @@ EXPORTS: Mapping[str, Export] = {
     "problems": Export("问题", sheet.COLUMNS, (*_TABLES, "geojson"), lambda session, actor, node, today: sheet.rows(session, actor, node)),
     "responsibilities": Export("责任清单", rules.RESPONSIBILITY_COLUMNS, _TABLES, _listed("responsibility")),
     "rectifications": Export("整改清单", rules.RECTIFICATION_COLUMNS, _TABLES, _listed("rectification")),
+    "gaps": Export("责任空白", gaps.COLUMNS, _TABLES, lambda session, actor, node, today: gaps.words(session, actor, node, today)),
     "areas": Export(
         "区域汇总", rules.AREA_COLUMNS, _TABLES, lambda session, actor, node, today: area_rows(queries.rollup(session, actor, node, today))
     ),

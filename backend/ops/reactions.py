@@ -11,10 +11,12 @@ from backend.photos import handlers as photos
 from backend.problems import facts, steps
 from backend.problems import handlers as problems
 from backend.responsibility import handlers as responsibility
+from backend.responsibility import posts
 from backend.sweeps import handlers as sweeps
 
 REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "city.loaded": (accounts.take_posts,),
+    "post.changed": (posts.follow,),
     "inspection.submitted": (sweeps.complete_task,),
     "finding.made": (geotags.locate,),
     "finding.located": (photos.settle, problems.raise_from),

@@ -28,6 +28,7 @@ from backend.problems import schemas as problem_schemas
 from backend.programmes import handlers as programmes
 from backend.programmes import schemas as programme_schemas
 from backend.responsibility import handlers as responsibility
+from backend.responsibility import posts
 from backend.responsibility import schemas as responsibility_schemas
 from backend.rings import handlers as rings
 from backend.rings import schemas as ring_schemas
@@ -55,6 +56,11 @@ VERBS: Mapping[str, Verb] = {
     "pack.install": Verb(programme_schemas.Install(), "pack.install", programmes.install),
     "user.add": Verb(account_schemas.AddUser(), "user.add", accounts.add_user),
     "post.hold": Verb(account_schemas.HoldPost(), "post.hold", accounts.hold_post),
+    "post.leave": Verb(account_schemas.LeavePost(), "post.hold", accounts.leave_post),
+    "post.away": Verb(account_schemas.AwayFromPost(), "post.hold", accounts.go_away),
+    "post.back": Verb(account_schemas.BackAtPost(), "post.hold", accounts.come_back),
+    "post.settle": Verb(schemas.Nothing(), "server.keep", posts.settle),
+    "post.accept": Verb(responsibility_schemas.AcceptPost(), "post.accept", posts.accept),
     "user.change": Verb(account_schemas.ChangeUser(), "user.add", accounts.change_user),
     "sweep.open": Verb(sweep_schemas.OpenSweep(), "sweep.open", sweeps.open_sweep),
     "sweep.close": Verb(ring_schemas.CloseSweep(), "sweep.open", rings.close_sweep),

@@ -11,6 +11,7 @@ from backend.access.guard import require, web_actor
 from backend.access.scope import Actor
 from backend.database import snapshot, to_ms
 from backend.errors import Invalid, NotFound
+from backend.now import now_utc
 from backend.ops import queries as log
 from backend.ops.apply import submit
 from backend.ops.schemas import DeskOp, HeldCount, HeldOut
@@ -21,6 +22,7 @@ from backend.problems.schemas import ConflictOut, LineOut, ProblemOut
 from backend.responsibility import queries as responsibility
 from backend.responsibility.schemas import LinkOut
 from backend.territory import queries as territory
+from backend.workdays import local_date
 
 ops_bp = Blueprint("ops", __name__, url_prefix="/v1")
 problems_bp = Blueprint("problems", __name__, url_prefix="/v1")
@@ -120,7 +122,7 @@ def _problem(session: Session, actor: Actor, problem_id: str) -> dict[str, Any]:
     found = problems.get(session, actor, problem_id)
     if found is None:
         raise NotFound()
-    chain = LinkOut(many=True).dump(responsibility.chain_of(session, actor, found.id))
+    chain = LinkOut(many=True).dump(responsibility.told_chain(session, actor, found.id, local_date(now_utc())))
     steps = LineOut(many=True).dump(problems.history(session, actor, found.id))
     said = {"problem": ProblemOut().dump(found), "responsibility": chain, "history": steps}
     return said | {"deadline_reason": found.deadline_reason}

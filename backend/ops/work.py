@@ -5,7 +5,7 @@ from datetime import datetime
 
 from backend.ledgers import lines
 from backend.notices import fanout
-from backend.ops import unpark
+from backend.ops import terms, unpark
 from backend.photos import pipeline
 
 # seconds between two runs → what is then looked at; each may run twice without harm
@@ -13,6 +13,7 @@ PERIODIC: tuple[tuple[float, Callable[[datetime], object]], ...] = (
     (fanout.EVERY_S, fanout.deliver),
     (3600.0, unpark.give_up),
     (3600.0, lines.mark),
+    (900.0, terms.settle),
     (86400.0, unpark.look_again),
 )
 JOBS: Mapping[str, Callable[..., None]] = {

@@ -18,7 +18,7 @@ from backend.problems import rules as life
 from backend.problems.models import Problem
 from backend.problems.steps import refuse_parked
 from backend.programmes import queries as programmes
-from backend.responsibility import rules
+from backend.responsibility import posts, rules
 from backend.responsibility.models import Responsibility
 from backend.territory import queries as territory
 from backend.workdays import add_workdays
@@ -93,6 +93,7 @@ def _store(session: Session, data: Mapping[str, Any], duty: rules.Duty, due: Any
     holders = roster.holders_of(session, links, now.astimezone(CITY_TIME).date())
     chain = [_row(data, link, found, duty, now) for link, found in zip(links, holders, strict=True)]
     if not data.get("is_new"):
+        posts.retire(session, data["problem_id"], data["area_path"], now)
         session.execute(delete(Responsibility).where(Responsibility.problem_id == data["problem_id"]))
     for row in chain:
         rows.add(session, Responsibility, row)

@@ -31,6 +31,9 @@ DEVICE_VERBS = {
 DESK_VERBS: dict[str, tuple[str, Any]] = {
     "user.add": ("admin", lambda: make.user(f"u{make.new_id()[-12:]}", areas=[], department_id=None, language="zh", password_hash=None)),
     "post.hold": ("admin", lambda: {"person": "王某（示例）", "from_on": "2026-12-01"}),
+    "post.away": ("admin", lambda: {"deputy": "副职（示例）", "from_on": "2026-12-01", "to_on": "2026-12-02"}),
+    "handover.issue": ("city", lambda: {"to": {"area": "370303", "department": None}, "due_on": "2099-12-31", "chosen": {"node": "370303"}, "part_of": None}),
+    "handover.reply": ("zhangdian", lambda: {"results": [{"problem": "x", "result": "cannot", "note": "示例"}]}),
     "pack.install": ("admin", lambda: {"body": {"programme": "x", "version": 1}}),
     "city.load": ("admin", lambda: dict.fromkeys(("id", "name_zh", "name_en", "code_system"), "x")
                   | dict.fromkeys(("areas", "zones", "sites", "departments", "posts", "holdings"), [])),

@@ -51,7 +51,7 @@ UNSCOPED = {
 # handlers that `ops` calls, what they call, and the books.
 DOOR = {
     "problems/record.py", "problems/edits.py", "problems/numbers.py", "accounts/grants.py",
-    "feed/log.py", "journal/book.py", "ops/custody.py", "ledgers/lines.py",
+    "feed/log.py", "journal/book.py", "ops/custody.py", "ledgers/lines.py", "responsibility/posts.py",
 }  # fmt: skip
 # Beside it: files → the tables that they may write, none of which devices are told of or a ledger counts.
 BESIDE: dict[str, set[str]] = {
