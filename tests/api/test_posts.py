@@ -161,7 +161,8 @@ def test_the_report_names_what_is_vacant_now_and_soon_with_what_hangs_on_it(worl
 
 
 def test_units_without_a_post_of_their_own_are_named_as_missing(world: World, raised: Any) -> None:
-    world.change(Responsibility.__table__.update().where(Responsibility.problem_id == raised.id, Responsibility.layer == "unit").values(post_id=None, is_gap=True))
+    unit = (Responsibility.problem_id == raised.id, Responsibility.layer == "unit")
+    world.change(Responsibility.__table__.update().where(*unit).values(post_id=None, is_gap=True))
     rows = world.desk("city").get("/v1/gaps", query_string={"node": A}).json["rows"]
     assert sum(r["missing"] for r in rows if r["layer"] == "unit") >= 1
 
@@ -177,7 +178,8 @@ def test_at_each_moment_each_layer_has_exactly_one_holder_or_a_named_gap(world: 
     first = {(t["layer"], t["department_id"]) for t in answered(world, problem)}
     for kind, n in moves:
         if kind == "assign":
-            give = {"verb": "problem.assign", "ent": {"t": "problem", "id": problem.id}, "args": {"department_id": ["market", "police", "education", "fire"][n], "note": "改派"}}
+            args = make.assign(["market", "police", "education", "fire"][n], note="改派")
+            give = {"verb": "problem.assign", "ent": {"t": "problem", "id": problem.id}, "args": args}
             world.desk("city").post("/v1/ops", json=give)
         elif kind == "hold":
             world.change(Holding.__table__.delete().where(Holding.post_id == DISTRICT))
