@@ -53,10 +53,6 @@ TIDY_EVERY_S, PRESS_EVERY_S = 3600.0, 30.0
 log = structlog.get_logger(__name__)
 _PACKED_KINDS = ("application/json", "application/geo+json")
 _JSON_KINDS = (*_PACKED_KINDS, "application/problem+json")
-DOORS = (
-    sync_bp, uploads_bp, downloads_bp, rescue_bp, ops_views.ops_bp, ops_views.problems_bp, responsibility_bp, ledgers_bp, handovers_bp,
-    rings_bp, documents_bp, exports_bp, pokes.poke_bp, desk_bp, console_bp, health_bp,
-)  # fmt: skip
 _CSP = "default-src 'self'; img-src 'self' data:; object-src 'none'; base-uri 'none'; frame-ancestors 'none'; form-action 'self'"
 
 # Every way in; their order is of no consequence.
@@ -71,6 +67,7 @@ DOORS = (
     documents_bp,
     handovers_bp,
     rings_bp,
+    responsibility_bp,
     exports_bp,
     pokes.poke_bp,
     desk_bp,
