@@ -27,18 +27,20 @@ from backend.exports.views import exports_bp
 from backend.handovers.views import handovers_bp
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
-from backend.mine.views import mine_bp
 from backend.notices.views import notices_bp
 from backend.now import now_utc
+from backend.ops import queries as log_of_ops
 from backend.ops import views as ops_views
 from backend.ops.jobs import Worker
 from backend.ops.work import JOBS, PERIODIC
+from backend.periods import field
+from backend.periods.views import periods_bp
 from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.responsibility.views import responsibility_bp
 from backend.rings.views import rings_bp
 from backend.sweeps import queries as sweeps
-from backend.sync import admission, compaction, contacts, packing
+from backend.sync import admission, compaction, contacts, health, packing
 from backend.sync import poke as pokes
 from backend.sync.bundles import BundleStore
 from backend.sync.desk import desk_bp
@@ -68,8 +70,8 @@ DOORS = (
     documents_bp,
     handovers_bp,
     rings_bp,
-    mine_bp,
     responsibility_bp,
+    periods_bp,
     exports_bp,
     pokes.poke_bp,
     desk_bp,
@@ -105,6 +107,7 @@ def create_app(config: Config | None = None) -> Flask:
     admission.register(app, settings)
     contacts.register(app)
     pokes.register(app, settings)
+    field.register(app, health.silence, log_of_ops.bringers)
     for blueprint in DOORS:
         app.register_blueprint(blueprint)
     app.before_request(_refuse_nul)

@@ -56,12 +56,12 @@ def rollup(
     """
     path = path_of(session, actor, node_id)
     level = _LEVELS[path.count("/")]
-    column = _CHILD[level] if by == "area" else AXES[by]
+    column, kind = column_of(path, by)
     found: dict[str | None, dict[str, Any]] = {}
     for key, grade, *numbers in sums.groups(session, actor, path, column, today, clock):
         rules.add(found.setdefault(key, rules.empty()), grade, *numbers)
     found = {key: row for key, row in found.items() if row["found"]}
-    names = _names(session, actor, level if by == "area" else by, found)
+    names = names_of(session, actor, kind, found)
     keys = territory.child_ids(session, actor, node_id) if by == "area" and level in ("city", "district") else []
     rows = [{"id": key or "-", "name": names.get(key or "", "（其余）"), **rules.finish(found.get(key, rules.empty()))}
             for key in [*keys, *sorted((k for k in found if k not in keys), key=lambda k: k or "~")]]  # fmt: skip
@@ -70,7 +70,14 @@ def rollup(
             "total": rules.total(rows), "rows": rows, "unplaced": unplaced}  # fmt: skip
 
 
-def _names(session: Session, actor: Actor, kind: str, found: Mapping[str | None, Any]) -> dict[str, str]:
+def column_of(path: str, by: str) -> tuple[str, str]:
+    """(column, kind of its names) by which a node with this area path is split: its children, or an axis."""
+    level = _LEVELS[path.count("/")]
+    return (_CHILD[level], level) if by == "area" else (AXES[by], by)
+
+
+def names_of(session: Session, actor: Actor, kind: str, found: Mapping[Any, Any]) -> dict[str, str]:
+    """{key: Chinese name} of the keys of an axis, or of a level's children (`column_of`)."""
     if kind in ("city", "district"):
         return territory.area_names(session, actor)
     if kind in ("township", "site", "school"):

@@ -97,3 +97,13 @@ def blocked_since(session: Session, before: datetime) -> list[str]:
     where = (LoggedOp.status == "blocked", LoggedOp.received_at < before)
     statement = visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id).where(*where)
     return list(session.scalars(statement.order_by(LoggedOp.clock, LoggedOp.op_id)))
+
+
+def bringers(session: Session, op_ids: Sequence[str]) -> dict[str, dict[str, str | None]]:
+    """{op: replica and person that brought it} of those that are in custody."""
+    columns = (LoggedOp.op_id, LoggedOp.replica, LoggedOp.actor_id)
+    found: dict[str, dict[str, str | None]] = {}
+    for at in range(0, len(op_ids), 500):
+        named = visible(LoggedOp, SYSTEM).with_only_columns(*columns).where(LoggedOp.op_id.in_(op_ids[at : at + 500]))
+        found |= {row.op_id: {"replica": row.replica, "person": row.actor_id} for row in session.execute(named)}
+    return found

@@ -20,6 +20,8 @@ from backend.handovers import schemas as handover_schemas
 from backend.inspections import handlers as inspections
 from backend.inspections import schemas as inspection_schemas
 from backend.ops import repair, schemas
+from backend.periods import handlers as periods
+from backend.periods import schemas as period_schemas
 from backend.photos import handlers as photos
 from backend.photos import schemas as photo_schemas
 from backend.problems import edits, facts, steps
@@ -98,6 +100,8 @@ VERBS: Mapping[str, Verb] = {
     "handover.judge": Verb(handover_schemas.Judge(), "handover.issue", handovers.judge),
     "handover.close": Verb(handover_schemas.Noted(), "handover.issue", handovers.close),
     "handover.withdraw": Verb(handover_schemas.Withdraw(), "handover.issue", handovers.withdraw),
+    "ledger.publish": Verb(period_schemas.Publish(), "ledger.publish", periods.publish),
+    "ledger.restate": Verb(period_schemas.Restate(), "ledger.publish", periods.restate),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
     "op.retry": Verb(schemas.Nothing(), "op.repair", repair.retry, locks=repair.locks),

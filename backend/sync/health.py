@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
+from flask import current_app
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -20,6 +21,7 @@ from backend.ops import queries as log
 from backend.sync.models import DeviceContact, Replica
 
 Row = dict[str, Any]
+MOST_TOLD = 500  # silent devices that a publication names
 SHOWN: Mapping[str, Callable[[Row], bool]] = {
     "all": lambda row: True,
     "silent": lambda row: row["is_silent"],
@@ -58,6 +60,16 @@ def board(session: Session, actor: Actor, now: datetime, silent_after_s: float, 
         "now": now.isoformat(), "silent_after_s": silent_after_s, "totals": totals(rows, now),
         "devices": shown[:limit], "more": max(len(shown) - limit, 0), "not_enrolled": waiting,
     }  # fmt: skip
+
+
+def silence(session: Session, now: datetime) -> Row:
+    """What a published ledger says of devices: how many there are and are silent, and of each silent one what is known of it."""
+    silent_after_s = current_app.extensions["config"].silent_after_s
+    found = board(session, SYSTEM, now, silent_after_s, "silent", MOST_TOLD)
+    same = ("device", "silent_since", "held_ops", "held_told_at", "photos_missing")
+    told = [{**{name: row[name] for name in same}, "person": row["person"]["id"]} for row in found["devices"]]
+    counts = {name: found["totals"][name] for name in ("devices", "silent", "holding", "held_ops", "photos_missing")}
+    return {**counts, "silent_devices": told, "more": found["more"]}
 
 
 def _known(session: Session, people: Mapping[str, Any]) -> list[Known]:

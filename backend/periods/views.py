@@ -1,0 +1,108 @@
+"""Published periods over HTTP: load → may they → do → dump. No sums."""
+
+from typing import Any
+
+from flask import Blueprint
+from sqlalchemy.orm import Session
+
+from backend import incoming
+from backend.access.guard import require, web_actor
+from backend.access.scope import Actor
+from backend.database import snapshot, to_ms
+from backend.errors import Invalid, NotFound
+from backend.ledgers import queries as ledgers
+from backend.periods import queries
+from backend.periods.models import LedgerPeriod
+from backend.periods.rules import REASONS
+
+periods_bp = Blueprint("periods", __name__, url_prefix="/v1/periods")
+AXES = ("area", *ledgers.AXES)
+
+
+def _reader() -> Actor:
+    actor = web_actor()
+    require(actor, "ledger.read")
+    incoming.choose(incoming.JSON)
+    return actor
+
+
+@periods_bp.get("")
+def listed() -> dict[str, Any]:
+    actor, asked = _reader(), incoming.parameters("after", "limit")
+    after, limit = incoming.moment(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
+    with snapshot() as session:
+        found = queries.page(session, actor, after, limit)
+        last = f"{to_ms(found[-1].published_at)}:{found[-1].number}" if len(found) == limit else None
+        return {"periods": [queries.told(session, actor, period) for period in found], "next": last}
+
+
+@periods_bp.get("/<number>")
+def period(number: str) -> dict[str, Any]:
+    actor, asked = _reader(), incoming.parameters("node", "by")
+    by = _axis(asked.get("by"))
+    with snapshot() as session:
+        found = _published(session, actor, number)
+        figures = queries.rollup(session, actor, found, asked.get("node") or ledgers.home(session, actor), by)
+        later = [queries.told(session, actor, each) for each in queries.restatements(session, actor, number)]
+        return {"period": queries.told(session, actor, found), "figures": figures, "restatements": later}
+
+
+@periods_bp.get("/<number>/restatement")
+def restatement(number: str) -> dict[str, Any]:
+    actor, asked = _reader(), incoming.parameters("node", "by", "edition")
+    by = _axis(asked.get("by"))
+    with snapshot() as session:
+        found, node = _published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
+        edition = _edition(session, actor, number, asked.get("edition"))
+        return queries.restated(session, actor, found, edition, node, by)
+
+
+@periods_bp.get("/<number>/changes")
+def changes(number: str) -> dict[str, Any]:
+    actor, asked = _reader(), incoming.parameters("node", "by", "edition", "key", "reason")
+    by, reason = _axis(asked.get("by")), _reason(asked.get("reason"))
+    with snapshot() as session:
+        found, node = _published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
+        edition = _edition(session, actor, number, asked.get("edition"))
+        rows = queries.rows(session, actor, found, edition, node, by, asked.get("key"), reason)
+        return {"number": number, "node": node, "rows": rows}
+
+
+@periods_bp.get("/<number>/check")
+def check(number: str) -> dict[str, Any]:
+    actor = _reader()
+    incoming.parameters()
+    with snapshot() as session:
+        found = queries.get(session, actor, number)
+        if found is None:
+            raise NotFound()
+        return {"number": number, "digest": found.digest, **queries.checked(session, found)}
+
+
+def _published(session: Session, actor: Actor, number: str) -> LedgerPeriod:
+    found = queries.get(session, actor, number)
+    if found is None or found.restates is not None:
+        raise NotFound()
+    return found
+
+
+def _edition(session: Session, actor: Actor, number: str, text: str | None) -> LedgerPeriod | None:
+    """A restatement by its edition; None: the question is put now. Raises NotFound."""
+    if text is None:
+        return None
+    found = next((each for each in queries.restatements(session, actor, number) if str(each.edition) == text), None)
+    if found is None:
+        raise NotFound("no such restatement")
+    return found
+
+
+def _axis(text: str | None) -> str:
+    if text is not None and text not in AXES:
+        raise Invalid(errors=[{"pointer": "?by", "code": "invalid", "detail": f"one of {', '.join(AXES)}"}])
+    return text or "area"
+
+
+def _reason(text: str | None) -> str | None:
+    if text is not None and text not in REASONS:
+        raise Invalid(errors=[{"pointer": "?reason", "code": "invalid", "detail": f"one of {', '.join(REASONS)}"}])
+    return text
