@@ -6,7 +6,7 @@ from alembic import op
 import backend.database
 
 revision = '20261126_t1'
-down_revision = '20261126_n1'
+down_revision = '20261126_r3'
 branch_labels = None
 depends_on = None
 
