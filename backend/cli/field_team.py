@@ -4,7 +4,7 @@ import hashlib
 import io
 import random
 import uuid
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -65,6 +65,24 @@ class Team:
             task = next((t["id"] for t in tasks if t["site"] == site_id and t["programme"] == programme), None)
             self._checklist(sites[site_id], task, templates[programme], site_id == shared_site)
         self._report(sites[chosen[-1]], templates["campus-perimeter"])
+
+    def look_again(self, sites: Collection[str]) -> bool:
+        """The second visit: pull, report every other problem of these sites that this team found as fixed, with a photo, and sync."""
+        is_pulled = self.sync()
+        own = self.sites & set(sites)
+        found = [
+            row
+            for row in self.client.rows("problem")
+            if row["site_id"] in own and row["lon"] is not None and row["state"] == "assigned"
+        ]
+        for row in sorted(found, key=lambda row: (row["site_id"], row["item"]))[::2]:
+            shot = self._photo(f"fixed:{row['site_id']}:{row['item']}", (row["lon"], row["lat"]))
+            args = {"action": "report_fixed", "note": "现场已整改", "photos": [digest(shot)]}
+            self.ops.append(
+                self.client.record("problem.act", ("problem", row["id"]), args, [shot], base={"ver": row["ver"]})
+            )
+            self.photos.add(digest(shot))
+        return is_pulled and self.sync()
 
     def _checklist(self, site: dict[str, Any], task: str | None, template: dict[str, Any], is_shared: bool) -> None:
         codes = [item["code"] for item in template["items"]]
