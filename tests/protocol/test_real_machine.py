@@ -46,7 +46,7 @@ DESK_STEPS: dict[str, tuple[str, dict[str, Any]]] = {
 USUAL = {
     "inspection.submit applied": 0.5, "inspection.submit parked": 0.25, "problem.note applied": 0.15, "problem.act applied": 0.1,
     "problem.act parked": 0.08, "problem.act proposed": 0.05, "problem.edit applied": 0.06, "epoch.begin applied": 0.1,
-    "task.move applied": 0.08, "team.change applied": 0.05, "op.retry applied": 0.01,
+    "task.move applied": 0.08, "team.change applied": 0.05,
 }  # fmt: skip
 FIELD_STEPS = ("stop_work", "close", "reopen", "accept", "danger")
 
