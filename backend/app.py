@@ -27,6 +27,7 @@ from backend.exports.views import exports_bp
 from backend.handovers.views import handovers_bp
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
+from backend.mine.views import mine_bp
 from backend.notices.views import notices_bp
 from backend.now import now_utc
 from backend.ops import queries as log_of_ops
@@ -70,6 +71,7 @@ DOORS = (
     documents_bp,
     handovers_bp,
     rings_bp,
+    mine_bp,
     responsibility_bp,
     periods_bp,
     exports_bp,

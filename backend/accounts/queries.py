@@ -140,6 +140,13 @@ def posts(session: Session, actor: Actor, path: str | None = None) -> Sequence[P
     return session.scalars(statement.order_by(Post.id)).all()
 
 
+def posts_of(session: Session, user_id: str, on: date) -> Sequence[Post]:
+    """Posts that an account signs for on a day."""
+    holds = (Holding.user_id == user_id, Holding.from_on <= on, or_(Holding.to_on.is_(None), Holding.to_on >= on))
+    statement = visible(Post, SYSTEM).join(Holding, Holding.post_id == Post.id).where(*holds)
+    return session.scalars(statement.order_by(Post.id)).all()
+
+
 def terms(session: Session, post_ids: Collection[str]) -> dict[str, list[Holding]]:
     """{post: its terms, the first day first}; read in lots, since a city has thousands of posts."""
     found: dict[str, list[Holding]] = {}

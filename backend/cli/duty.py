@@ -16,7 +16,12 @@ def duty() -> None:
 
 @duty.command("gaps")
 @click.option("--node", default=None, help="code of a place; without it the city")
-@click.option("--days", type=click.IntRange(0, gaps.MOST_DAYS), default=gaps.DAYS, help="posts that will be vacant within so many days too")
+@click.option(
+    "--days",
+    type=click.IntRange(0, gaps.MOST_DAYS),
+    default=gaps.DAYS,
+    help="posts that will be vacant within so many days too",
+)
 @as_json
 @with_app
 def duty_gaps(node: str | None, days: int, as_json: bool) -> None:

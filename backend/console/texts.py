@@ -18,6 +18,15 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "too_coarse": ("精度不足", "too coarse"), "outside_city": ("不在辖区内", "outside every district"),
     "no_ledger": ("此账号不看台账，请使用手持终端", "This account has no ledger; its work is on the phone"),
     "conflicts": ("待处理的修改冲突", "Conflicting edits to settle"),
+    "mine": ("我的待办", "Mine today"), "start": ("首页", "Start"), "mine_problems": ("等待我处理的隐患", "Problems that wait for me"),
+    "mine_acts": ("交办、部署与交接", "Handovers, orders and posts"), "nothing": ("没有待办事项", "Nothing waits for you"),
+    "u_overdue": ("已逾期", "Overdue"), "u_today": ("今日到期", "Due today"), "u_soon": ("七日内到期", "Due in 7 days"), "u_later": ("以后", "Later"),
+    "u_undated": ("未定期限", "No date"), "number": ("编号", "Number"), "site": ("学校/单位", "Site"), "what_is": ("隐患内容", "What it is"),
+    "state": ("状态", "State"), "due": ("期限", "Due"), "content": ("内容", "Content"), "act": ("要办的事", "To do"), "listed_first": ("仅列最紧要的 100 项", "The 100 most urgent are listed"),
+    "do_sign": ("签收", "Sign"), "do_reply": ("回复", "Reply"), "do_judge": ("审核理由", "Judge the reasons"), "do_close": ("办结销号", "Close"),
+    "do_accept": ("接收交接清单（件数/逾期）", "Accept what was handed on (count / overdue)"),
+    "ring_handover": ("交办单", "Handover"), "ring_post": ("岗位交接", "Post"), "ring_order": ("部署", "Order"), "ring_sweep": ("专项排查", "Sweep"),
+    "ring_sector": ("防控环", "Sector loop"),
     "complete": ("完整度", "Completeness"), "as_of": ("截至", "As of"),
 }  # fmt: skip
 

@@ -18,9 +18,11 @@ from backend.exports.ledgers import csv_text
 from backend.inspections import queries as inspections
 from backend.ledgers import queries as ledgers
 from backend.ledgers.views import today
+from backend.mine import queries as mine_today
 from backend.now import now_utc
 from backend.photos import queries as photos
 from backend.problems import queries as problems
+from backend.problems.life import STATES
 from backend.sweeps import queries as sweeps
 from backend.territory import queries as territory
 
@@ -103,6 +105,18 @@ def start() -> Any:
     require(actor, "record.read")
     with snapshot() as session:
         return _page("start.html", actor=actor, csrf=g.get("csrf", ""), **_facts(session, actor))
+
+
+@console_bp.get("/mine")
+def mine() -> Any:
+    try:
+        actor = web_actor()
+    except Problem:
+        return redirect("/login")
+    require(actor, "record.read")
+    with snapshot() as session:
+        found = mine_today.today_of(session, actor, today())
+    return _page("mine.html", actor=actor, csrf=g.get("csrf", ""), states=dict(STATES), **found)
 
 
 def _facts(session: Any, actor: Any) -> dict[str, Any]:

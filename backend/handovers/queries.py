@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import SYSTEM, Actor, condition, is_within, under, visible
 from backend.database import lock
 from backend.handovers.models import Handover, HandoverItem
-from backend.handovers.rules import Standing, is_settled
+from backend.handovers.rules import RESULTS, Standing, is_settled
 from backend.problems.models import Problem
 
 FILTERS = ("department_id", "category", "grade", "programme")
@@ -176,6 +176,27 @@ def taken(session: Session, problem_ids: Collection[str]) -> dict[str, str]:
         .join(Handover, Handover.id == HandoverItem.handover_id)
     )
     return {row.problem_id: row.number for row in session.execute(joined.where(HandoverItem.open_key.in_(problem_ids)))}
+
+
+def of_office(session: Session, actor: Actor, limit: int) -> Sequence[Handover]:
+    """Open handovers that the actor's own office was given or gives, the earliest deadline first."""
+    to = and_(Handover.department_id.is_(None), Handover.area_path.in_(actor.areas))
+    if actor.role == "department":
+        to = and_(
+            Handover.department_id == actor.department_id, or_(*(under(Handover.area_path, a) for a in actor.areas))
+        )
+    statement = seen(actor).where(Handover.is_open, or_(to, _given(actor)))
+    return session.scalars(statement.order_by(Handover.due_on, Handover.id).limit(limit)).all()
+
+
+def reasons(session: Session, handover_ids: Collection[str]) -> set[str]:
+    """Those of these handovers in which a reason was given that nobody has judged."""
+    wanted = [name for name, is_reason in RESULTS.items() if is_reason]
+    found = visible(HandoverItem, SYSTEM).with_only_columns(HandoverItem.handover_id).distinct()
+    found = found.where(
+        HandoverItem.handover_id.in_(handover_ids), HandoverItem.state == "answered", HandoverItem.result.in_(wanted)
+    )
+    return set(session.scalars(found))
 
 
 def open_of(session: Session, part: str, names: Collection[str]) -> list[tuple[str, str]]:

@@ -105,10 +105,7 @@ def accept(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         raise Refused(
             "guard_failed", "nobody was there to take it over" if found.to_person is None else "accepted already"
         )
-    is_of_office = found.area_path in actor.areas and found.department_id == (
-        actor.department_id if actor.role == "department" else None
-    )
-    if actor.role != "system" and not (actor.id == found.to_user if found.to_user else is_of_office):
+    if not queries.is_taker(actor, found):
         raise NotAllowed("only who holds the post now accepts what was handed on")
     if op.args["digest"] != found.digest:
         raise Refused("conflict", "this is not the list that was handed on")

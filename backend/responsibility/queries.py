@@ -101,6 +101,14 @@ def post_handovers(
     return session.scalars(statement.order_by(PostHandover.at, PostHandover.id).limit(limit)).all()
 
 
+def is_taker(actor: Actor, found: PostHandover) -> bool:
+    """Whether the actor accepts for the new holder: the account named with the post, else one of its office."""
+    if actor.role == "system" or found.to_user:
+        return actor.role == "system" or actor.id == found.to_user
+    own = actor.department_id if actor.role == "department" else None
+    return found.area_path in actor.areas and found.department_id == own
+
+
 def post_handover(session: Session, actor: Actor, name: str) -> PostHandover | None:
     """One of them."""
     return session.scalars(visible(PostHandover, actor).where(PostHandover.id == name)).first()

@@ -1,7 +1,7 @@
 """Reads of the territory; each begins with who asks. What every op needs is kept per version (facts)."""
 
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -184,6 +184,12 @@ def departments(session: Session, actor: Actor) -> Sequence[Department]:
 def sites_by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Site]:
     """Sites with these ids."""
     return {row.id: row for row in session.scalars(visible(Site, actor).where(Site.id.in_(ids)))}
+
+
+def site_names(session: Session, actor: Actor, ids: Collection[str]) -> dict[str, str]:
+    """{id: name} of these sites."""
+    named = visible(Site, actor).with_only_columns(Site.id, Site.name).where(Site.id.in_(ids))
+    return {row.id: row.name for row in session.execute(named)}
 
 
 def sites_of_kinds(session: Session, actor: Actor, kinds: Sequence[str]) -> Sequence[Site]:

@@ -16,7 +16,7 @@ STAIRCASE = (
     ("journal", "feed"),
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),
     ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",), ("evidence",),
-    ("ledgers",), ("handovers",), ("rings",), ("periods",), ("documents",),
+    ("ledgers",), ("handovers",), ("rings",), ("mine",), ("periods",), ("documents",),
     ("notices",),
     ("ops",),
     ("exports",),
