@@ -28,6 +28,7 @@ from backend.handovers.views import handovers_bp
 from backend.health import health_bp
 from backend.ledgers.views import ledgers_bp
 from backend.mine.views import mine_bp
+from backend.notices import sender
 from backend.notices.views import notices_bp
 from backend.now import now_utc
 from backend.ops import queries as log_of_ops
@@ -125,6 +126,7 @@ def start_worker(app: Flask) -> Worker | None:
     worker = Worker(app, JOBS, now_utc, LOOKS)
     app.extensions["worker"] = worker
     worker.start()
+    sender.start(app, now_utc)
     return worker
 
 

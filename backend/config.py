@@ -6,6 +6,7 @@ The table SETTINGS is printed by `python -m backend config` and compared with th
 import secrets
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 
 from environs import Env
@@ -68,6 +69,42 @@ SETTINGS: dict[str, tuple[str, str]] = {
         "http://127.0.0.1:8000",
         "where others reach this server; printed in the QR code of every document issued from then on",
     ),
+    "HUYUAN_MAIL_FROM": (
+        "",
+        "who mails are from, as an address; empty: nobody is written to",
+    ),
+    "HUYUAN_SMTP_HOST": (
+        "127.0.0.1",
+        "the mail server that takes them",
+    ),
+    "HUYUAN_SMTP_PORT": (
+        "587",
+        "its port",
+    ),
+    "HUYUAN_SMTP_TLS": (
+        "starttls",
+        "starttls, tls (from the first byte) or off; certificates are checked",
+    ),
+    "HUYUAN_SMTP_USER": (
+        "",
+        "sign in to it as; empty: without",
+    ),
+    "HUYUAN_SMTP_PASSWORD_FILE": (
+        "",
+        "read the password for it from this file",
+    ),
+    "HUYUAN_DIGEST_HOUR": (
+        "8",
+        "hour of a working day, in the city's zone, from which the day's digest is mailed",
+    ),
+    "HUYUAN_WEBHOOK_INSIDE": (
+        "",
+        "networks (CIDR, separated by commas) that webhooks may reach although they are not public, over http too",
+    ),
+    "HUYUAN_WEBHOOK_GIVE_UP_DAYS": (
+        "5",
+        "a webhook that failed for so many days is switched off, and its owner told",
+    ),
     "HUYUAN_MIN_FREE_BYTES": ("268435456", "uploads are refused (507) below this much free disk"),
 }
 
@@ -82,6 +119,27 @@ def read_lanes(text: str) -> dict[str, tuple[int, int]]:
     if set(found) != {"push", "pull", "blobs", "urgent"} or any(n < 1 for pair in found.values() for n in pair):
         raise ValueError(f"HUYUAN_LANES: push, pull, blobs and urgent, each most/working, not {text!r}")
     return found
+
+
+@dataclass(frozen=True, slots=True)
+class Mail:
+    """How mails leave; `sender` empty: not at all. `password` is never printed."""
+
+    sender: str = ""
+    host: str = "127.0.0.1"
+    port: int = 587
+    tls: str = "starttls"
+    user: str = ""
+    password: str = field(default="", repr=False)
+    digest_hour: int = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Webhooks:
+    """`inside`: networks that may be reached although they are not public."""
+
+    inside: tuple[IPv4Network | IPv6Network, ...] = ()
+    give_up_days: int = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +169,8 @@ class Config:
     poke_listeners: int = 32
     poke_life_s: float = 300.0
     public_url: str = "http://127.0.0.1:8000"
+    mail: Mail = Mail()
+    webhooks: Webhooks = Webhooks()
 
     @property
     def photos(self) -> Path:
@@ -145,6 +205,23 @@ def _database_url(env: Env, data: Path, is_elsewhere: bool) -> str:
     return str(given) or f"sqlite:///{data / 'huyuan.db'}"
 
 
+def _mail(env: Env) -> Mail:
+    file_name, tls = env.str("HUYUAN_SMTP_PASSWORD_FILE", ""), env.str("HUYUAN_SMTP_TLS", "starttls")
+    if tls not in ("starttls", "tls", "off"):
+        raise ValueError(f"HUYUAN_SMTP_TLS: starttls, tls or off, not {tls!r}")
+    return Mail(
+        sender=env.str("HUYUAN_MAIL_FROM", ""), host=env.str("HUYUAN_SMTP_HOST", "127.0.0.1"),
+        port=env.int("HUYUAN_SMTP_PORT", 587), tls=tls, user=env.str("HUYUAN_SMTP_USER", ""),
+        password=Path(file_name).read_text(encoding="utf-8").strip() if file_name else "",
+        digest_hour=env.int("HUYUAN_DIGEST_HOUR", 8),
+    )  # fmt: skip
+
+
+def _webhooks(env: Env) -> Webhooks:
+    inside = filter(None, env.str("HUYUAN_WEBHOOK_INSIDE", "").split(","))
+    return Webhooks(tuple(ip_network(each.strip()) for each in inside), env.int("HUYUAN_WEBHOOK_GIVE_UP_DAYS", 5))
+
+
 def load(data_directory: Path | None = None, database_url: str = "") -> Config:
     """Read the environment (and nothing else; what is given stands before it). Creates the data directory and the
     secret on first use.
@@ -177,5 +254,7 @@ def load(data_directory: Path | None = None, database_url: str = "") -> Config:
         poke_life_s=env.float("HUYUAN_POKE_LIFE_S", 300.0),
         public_url=env.str("HUYUAN_PUBLIC_URL", "http://127.0.0.1:8000").rstrip("/"),
         silent_after_s=env.float("HUYUAN_SILENT_AFTER_S", 129_600.0),
+        mail=_mail(env),
+        webhooks=_webhooks(env),
         former_secrets=tuple(filter(None, env.str("HUYUAN_FORMER_SECRET_KEYS", "").split(","))),
     )

@@ -9,7 +9,7 @@ _DESK = _READ | {
     "document.issue",  # which kinds is in documents/kinds.py
     "handover.issue", "handover.answer", "handover.read", "post.accept",
 }  # fmt: skip
-_CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol", "ledger.publish"}
+_CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol", "ledger.publish", "webhook.subscribe"}
 
 FORMER = "former"  # a person who has left: their device may still hand over what it holds, and nothing else
 
@@ -18,7 +18,17 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
         _CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive", "server.keep"}
     ),
     "admin": frozenset(
-        _READ | {"city.load", "pack.install", "user.add", "post.hold", "device.enrol", "ledger.export", "sync.watch"}
+        _READ
+        | {
+            "city.load",
+            "pack.install",
+            "user.add",
+            "post.hold",
+            "device.enrol",
+            "ledger.export",
+            "sync.watch",
+            "webhook.subscribe",
+        }
     ),
     "city": frozenset(_CITY),
     "department": frozenset(_DESK),

@@ -28,6 +28,7 @@ BOOKS = frozenset(
         "notice_facts",
         "notices",
         "op_log",
+        "outgoing",
         "server_meta",
         "web_sessions",
     }

@@ -17,6 +17,7 @@ from backend.cli.compact import compact
 from backend.cli.document import document
 from backend.cli.duty import duty
 from backend.cli.export import export
+from backend.cli.notice import notice
 from backend.cli.reading import geo, ledger
 from backend.cli.rescue import rescue
 from backend.cli.setup import add_user, install_packs, load_city, migrate
@@ -274,6 +275,7 @@ main.add_command(geo)
 main.add_command(ledger)
 main.add_command(document)
 main.add_command(duty)
+main.add_command(notice)
 main.add_command(export)
 main.add_command(rescue)
 main.add_command(worker)

@@ -20,6 +20,7 @@ from backend.config import Config
 from backend.database import close_app, db, from_ms, gate, snapshot, to_ms, transaction
 from backend.errors import Invalid
 from backend.feed.log import begin_epoch, epochs
+from backend.notices import outbox
 from backend.now import now_utc
 from backend.ops import jobs
 from backend.ops.apply import submit
@@ -131,6 +132,7 @@ def examine() -> dict[str, Any]:
             facts["city"] = territory.city_id(session)
         facts |= _standing(config)
         facts["jobs"] = {"worker": config.worker, **jobs.standing(now_utc())}
+        facts["outgoing"] = outbox.standing(now_utc())
     except SQLAlchemyError as fault:
         facts |= {
             "ok": False,

@@ -8,6 +8,7 @@ from flask import current_app
 
 from backend.app import LOOKS
 from backend.cli import with_app
+from backend.notices import sender
 from backend.now import now_utc
 from backend.ops.jobs import Worker, run_one
 from backend.ops.work import JOBS
@@ -22,7 +23,8 @@ def worker(drain: bool) -> None:
         while run_one(JOBS, now_utc()):
             continue
         return
-    loop = Worker(current_app._get_current_object(), JOBS, now_utc, LOOKS)  # type: ignore[attr-defined]
+    app = current_app._get_current_object()  # type: ignore[attr-defined]
+    loop = Worker(app, JOBS, now_utc, LOOKS)
 
     def stop(*_: Any) -> None:
         loop.stop()
@@ -30,4 +32,5 @@ def worker(drain: bool) -> None:
     for name in (signal.SIGTERM, signal.SIGINT):
         signal.signal(name, stop)
     click.echo("worker: ready", err=True)
+    sender.start(app, now_utc)
     loop.run()  # in this very thread, so that the process ends when the loop does

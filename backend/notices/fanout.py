@@ -6,8 +6,7 @@ unread, and takes the rows away. Killed at any point, all or nothing of that has
 nothing. Two who run at once wait for each other. Nothing leaves the server here: what goes out is put in line (outbox.py).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,37 +14,16 @@ from sqlalchemy import delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 
-from backend.access.scope import SYSTEM, Actor, sees
+from backend.access.scope import SYSTEM, Actor
 from backend.database import db, lock, transaction
-from backend.notices import rules
+from backend.notices import mail, rules, webhooks
 from backend.notices.models import Notice, NoticeFact
+from backend.notices.told import Told
 from backend.problems import queries as problems
 from backend.sweeps import queries as sweeps
 
 LOT = 500  # facts in one transaction
 EVERY_S = 2.0
-Out = Callable[[Session, "Told", Sequence[Actor], datetime], None]
-OUT: list[Out] = []  # ways out of the server besides the inbox
-
-
-@dataclass(frozen=True, slots=True)
-class Told:
-    """A fact with its subject as it is now: where it lies, whose it is, what may be said of it in a line."""
-
-    kind: str
-    ent: tuple[str, str]
-    problem_id: str | None
-    area_path: str
-    department_id: str | None
-    by_id: str
-    finder_id: str | None
-    at: datetime
-    id: str
-    data: Mapping[str, Any]
-
-    def is_seen_by(self, actor: Actor) -> bool:
-        """The same answer as `visible`: a problem by place and department, anything else by its place."""
-        return sees(actor, self.area_path, self.department_id if self.problem_id else actor.department_id)
 
 
 def deliver(now: datetime) -> int:
@@ -69,10 +47,10 @@ def _deliver_lot(session: Session, now: datetime) -> int:
     lock(session, ["notices"])
     facts = session.scalars(select(NoticeFact).order_by(NoticeFact.id).limit(LOT)).all()
     people = sweeps.field_actors(session)
-    for told in _told(session, facts):
-        meant = [person for person in people if is_meant(told, person)]
-        for way in OUT:
-            way(session, told, meant, now)
+    lot = [(told, [person for person in people if is_meant(told, person)]) for told in _told(session, facts)]
+    mail.put_urgent(session, lot, now)
+    webhooks.put(session, [told for told, _ in lot], people, now)
+    for told, meant in lot:
         _write(session, told, meant)
     session.execute(delete(NoticeFact).where(NoticeFact.id.in_([fact.id for fact in facts])))
     return len(facts)

@@ -1,19 +1,29 @@
-"""What an event leaves to be told (reactions), and who subscribes or is written to (ops). Nobody is told here: fanout.py."""
+"""What an event leaves to be told (reactions), and who subscribes or is written to (ops).
+
+Nobody is told here: fanout.py."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from urllib.parse import urlsplit
 
+from flask import current_app
+from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
 from backend import rows
-from backend.access.scope import Actor
+from backend.access.scope import SYSTEM, Actor, visible
+from backend.accounts import queries as accounts
 from backend.database import to_ms
-from backend.effects import Effect
+from backend.effects import Effect, OpLike
+from backend.errors import Invalid, Refused
 from backend.notices import rules
-from backend.notices.models import NoticeFact
+from backend.notices.calling import NotCalled, place_of
+from backend.notices.models import MailAddress, NoticeFact, Outgoing, Webhook
 from sync_protocol.identity import uuid7
+
+MOST_WEBHOOKS = 20  # of one owner: each is sent to
 
 
 def _note(
@@ -66,3 +76,54 @@ def of_parked(session: Session, data: Mapping[str, Any], actor: Actor, now: date
     return _note(
         session, "op.parked", ("person", data["author_id"]), actor, now, data["area_path"], reason=data["reason"]
     )
+
+
+def subscribe(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`webhook.subscribe`: where its owner wants to be told of which kinds. Its secret is another matter (views.py).
+
+    Raises Invalid for an address that is never called; Refused conflict, guard_failed.
+    """
+    if session.scalars(visible(Webhook, SYSTEM).where(Webhook.id == op.ent_id)).first() is not None:
+        raise Refused("conflict", "there is such a subscription already")
+    try:
+        place_of(op.args["url"], current_app.extensions["config"].webhooks.inside)
+    except NotCalled as fault:
+        raise Invalid(errors=[{"pointer": "/url", "code": "invalid", "detail": str(fault)}]) from fault
+    if len(_open(session, actor)) >= MOST_WEBHOOKS:
+        raise Refused("guard_failed", f"nobody has more than {MOST_WEBHOOKS} of them")
+    session.execute(insert(Webhook).values(
+        id=op.ent_id, owner_id=actor.id, url=op.args["url"], events=sorted(set(op.args["events"])), generation=0, created_at=now
+    ))  # fmt: skip
+    return Effect(summary={"webhook": op.ent_id, "host": urlsplit(op.args["url"]).hostname}, result={"id": op.ent_id})
+
+
+def end_webhook(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`webhook.end`: by its owner, by who keeps people and devices, or by the server after days of failure; what waits is given up."""
+    found = session.scalars(visible(Webhook, SYSTEM).where(Webhook.id == op.ent_id).with_for_update()).first()
+    if found is None or (actor.id != found.owner_id and actor.role not in ("admin", "system")):
+        raise Refused("target_missing", "no such subscription of yours")
+    if found.ended_at is not None:
+        return Effect("noop")
+    found.ended_at, found.ended_why = now, "failing" if actor.role == "system" else "by_person"
+    waiting = update(Outgoing).where(Outgoing.target == found.id, Outgoing.state == "waiting")
+    session.execute(waiting.values(state="dead", ended_at=now))
+    session.flush()
+    if actor.role == "system":
+        _note(session, "webhook.ended", ("person", found.owner_id), actor, now, webhook=found.id)
+    return Effect(summary={"webhook": found.id, "why": found.ended_why})
+
+
+def set_address(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`notice.address`: where a person is written to; none: not at all."""
+    if accounts.user_of_id(session, op.ent_id) is None:
+        raise Refused("target_missing", "no such person")
+    session.execute(delete(MailAddress).where(MailAddress.user_id == op.ent_id))
+    if op.args["address"]:
+        session.execute(insert(MailAddress).values(user_id=op.ent_id, address=op.args["address"]))
+    return Effect(summary={"user": op.ent_id, "has_address": bool(op.args["address"])})
+
+
+def _open(session: Session, actor: Actor) -> Sequence[Webhook]:
+    return session.scalars(
+        visible(Webhook, SYSTEM).where(Webhook.owner_id == actor.id, Webhook.ended_at.is_(None))
+    ).all()

@@ -40,3 +40,9 @@ def unread(session: Session, actor: Actor) -> int:
     """How many unread lines the actor sees, counted as far as MOST_UNREAD."""
     few = _seen(actor).where(Notice.read_at.is_(None)).with_only_columns(Notice.id).limit(MOST_UNREAD).subquery()
     return session.execute(visible(Notice, SYSTEM).with_only_columns(func.count()).select_from(few)).scalar_one()
+
+
+def about(session: Session, actor: Actor, kind: str, ent_type: str, ent_id: str) -> Sequence[Notice]:
+    """The actor's unread line of a kind about a subject that they see: one, or none."""
+    same = (Notice.kind == kind, Notice.ent_type == ent_type, Notice.ent_id == ent_id, Notice.read_at.is_(None))
+    return session.scalars(_seen(actor).where(*same)).all()

@@ -20,6 +20,36 @@ class Read(Schema):
     until = fields.AwareDateTime(required=True)
 
 
+class Subscribe(Schema):
+    """args of `webhook.subscribe`."""
+
+    class Meta:
+        unknown = RAISE
+
+    url = fields.String(required=True, validate=validate.Length(1, 500))
+    events = fields.List(
+        fields.String(validate=validate.OneOf(rules.EVENTS)), required=True, validate=validate.Length(1, 50)
+    )
+
+
+class Nothing(Schema):
+    """args of `webhook.end`: its entity says which."""
+
+    class Meta:
+        unknown = RAISE
+
+
+class Address(Schema):
+    """args of `notice.address`: where a person is written to (null: not at all)."""
+
+    class Meta:
+        unknown = RAISE
+
+    address = fields.String(
+        required=True, allow_none=True, validate=validate.Regexp(r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,180}$")
+    )
+
+
 class NoticeOut(Schema):
     """One line of an inbox."""
 
@@ -35,3 +65,30 @@ class NoticeOut(Schema):
     at = fields.AwareDateTime()
     read_at = fields.AwareDateTime(allow_none=True)
     data = fields.Dict()
+
+
+class WebhookOut(Schema):
+    """A subscription, as its owner is shown it."""
+
+    id = fields.String()
+    owner = fields.String(attribute="owner_id")
+    url = fields.String()
+    events = fields.List(fields.String())
+    has_secret = fields.Function(lambda w: w.generation > 0)
+    created_at = fields.AwareDateTime()
+    failing_since = fields.AwareDateTime(allow_none=True)
+    ended_at = fields.AwareDateTime(allow_none=True)
+    ended_why = fields.String(allow_none=True)
+
+
+class DeadOut(Schema):
+    """A message that was given up."""
+
+    id = fields.String()
+    webhook = fields.String(attribute="target")
+    kind = fields.String()
+    created_at = fields.AwareDateTime()
+    ended_at = fields.AwareDateTime()
+    attempts = fields.Integer()
+    last_status = fields.Integer(allow_none=True)
+    last_error = fields.String(allow_none=True)

@@ -1,4 +1,4 @@
-"""The inbox over HTTP. Load → may they → do → dump; no decisions."""
+"""The inbox, subscriptions and dead letters over HTTP. Load → may they → do → dump; no decisions."""
 
 from typing import Any
 
@@ -7,12 +7,56 @@ from flask import Blueprint
 from backend import incoming
 from backend.access.guard import require, web_actor
 from backend.database import snapshot, to_ms, transaction
-from backend.errors import Invalid, Problem
-from backend.notices import inbox, queries
-from backend.notices.schemas import NoticeOut, Read
+from backend.errors import Invalid, NotFound, Problem
+from backend.notices import inbox, outbox, queries, webhooks
+from backend.notices.schemas import DeadOut, Nothing, NoticeOut, Read, WebhookOut
 from backend.now import now_utc
 
 notices_bp = Blueprint("notices", __name__, url_prefix="/v1")
+
+
+@notices_bp.get("/webhooks")
+def webhook_list() -> dict[str, Any]:
+    actor = web_actor()
+    require(actor, "webhook.subscribe")
+    incoming.parameters()
+    incoming.choose(incoming.JSON)
+    with snapshot() as session:
+        found = webhooks.of_owner(session, actor)
+        given_up = outbox.dead(session, [each.id for each in found])
+        return {"webhooks": WebhookOut(many=True).dump(found), "dead": DeadOut(many=True).dump(given_up)}
+
+
+@notices_bp.post("/webhooks/<webhook_id>/secret")
+def webhook_secret(webhook_id: str) -> dict[str, Any]:
+    actor = web_actor()
+    require(actor, "webhook.subscribe")
+    incoming.parameters()
+    incoming.choose(incoming.JSON)
+    incoming.require_json()
+    incoming.loaded(Nothing())
+    with transaction() as session:
+        secret = webhooks.renew(session, actor, webhook_id, now_utc())
+    if secret is None:
+        raise NotFound()
+    return {"secret": secret}
+
+
+@notices_bp.post("/deliveries/<delivery_id>/redeliver")
+def redeliver(delivery_id: str) -> dict[str, Any]:
+    actor = web_actor()
+    require(actor, "webhook.subscribe")
+    incoming.parameters()
+    incoming.choose(incoming.JSON)
+    incoming.require_json()
+    incoming.loaded(Nothing())
+    with transaction() as session:
+        mine = [each.id for each in webhooks.of_owner(session, actor) if each.ended_at is None]
+        if delivery_id not in {row.id for row in outbox.dead(session, mine)}:
+            raise NotFound()
+        return {"redelivered": outbox.redeliver(session, delivery_id, now_utc())}
+
+
 _SHOWN = {"unread": True, "all": False}
 
 

@@ -19,6 +19,8 @@ from backend.handovers import handlers as handovers
 from backend.handovers import schemas as handover_schemas
 from backend.inspections import handlers as inspections
 from backend.inspections import schemas as inspection_schemas
+from backend.notices import handlers as notices
+from backend.notices import schemas as notice_schemas
 from backend.ops import repair, schemas
 from backend.periods import handlers as periods
 from backend.periods import schemas as period_schemas
@@ -102,6 +104,9 @@ VERBS: Mapping[str, Verb] = {
     "handover.withdraw": Verb(handover_schemas.Withdraw(), "handover.issue", handovers.withdraw),
     "ledger.publish": Verb(period_schemas.Publish(), "ledger.publish", periods.publish),
     "ledger.restate": Verb(period_schemas.Restate(), "ledger.publish", periods.restate),
+    "webhook.subscribe": Verb(notice_schemas.Subscribe(), "webhook.subscribe", notices.subscribe),
+    "webhook.end": Verb(notice_schemas.Nothing(), "webhook.subscribe", notices.end_webhook),
+    "notice.address": Verb(notice_schemas.Address(), "user.add", notices.set_address),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
     "op.retry": Verb(schemas.Nothing(), "op.repair", repair.retry, locks=repair.locks),

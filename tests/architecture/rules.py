@@ -65,6 +65,8 @@ BESIDE: dict[str, set[str]] = {
     "sync/digests.py": {"Divergence"},
     "sync/views.py": {"UnreadablePush"},
     "notices/fanout.py": {"Notice", "NoticeFact"},  # follows from the record, is none of it
+    "notices/outbox.py": {"Outgoing"},  # what becomes of a mail or a call
+    "notices/webhooks.py": {"Webhook"},  # a secret is taken, a receiver fails
     "notices/inbox.py": {"Notice"},  # what its owner has read
     "database.py": {"CommitClock"},
     "backups/tables.py": {"table", "TRUNCATE", "DELETE FROM"},  # a whole record at once, into a new epoch
