@@ -9,7 +9,7 @@ _DESK = _READ | {
     "document.issue",  # which kinds is in documents/kinds.py
     "handover.issue", "handover.answer", "handover.read", "post.accept",
 }  # fmt: skip
-_CITY = _DESK | {"sweep.open", "team.form", "task.excuse", "device.enrol", "ledger.publish", "webhook.subscribe"}
+_CITY = _DESK | {"sweep.open", "order.issue", "team.form", "task.excuse", "device.enrol", "ledger.publish", "webhook.subscribe"}
 
 FORMER = "former"  # a person who has left: their device may still hand over what it holds, and nothing else
 

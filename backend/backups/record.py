@@ -20,6 +20,7 @@ from backend.ops.models import LoggedOp
 from backend.photos.models import Photo, PhotoRef, Upload
 from backend.problems.models import Problem, ProblemEvent, ProblemReport
 from backend.responsibility.models import FormerLink, PostHandover, Responsibility
+from backend.rings.models import OrderAddressee, OrderSweep, YearOrder
 from backend.sweeps.models import Sweep, Task, Team
 from backend.sync.models import Replica
 from backend.territory import queries as territory
@@ -41,6 +42,7 @@ REFERENCES: tuple[tuple[Column, Column], ...] = (
     (ProblemReport.finding_id, Geotag.finding_id), (ProblemReport.op_id, LoggedOp.op_id),
     (ProblemEvent.problem_id, Problem.id), (ProblemEvent.op_id, LoggedOp.op_id),
     (Responsibility.problem_id, Problem.id), (Responsibility.post_id, Post.id), (FormerLink.problem_id, Problem.id),
+    (OrderAddressee.order_id, YearOrder.id), (OrderSweep.order_id, YearOrder.id), (OrderSweep.sweep_id, Sweep.id),
     (PostHandover.post_id, Post.id), (Absence.post_id, Post.id), (HandoverItem.handover_id, Handover.id), (HandoverItem.problem_id, Problem.id),
 )  # fmt: skip
 

@@ -8,7 +8,7 @@ from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor
-from backend.effects import Effect, OpLike
+from backend.effects import Effect, Event, OpLike
 from backend.errors import Invalid, NotAllowed, Refused
 from backend.handovers import queries, rules
 from backend.handovers.models import Handover, HandoverItem
@@ -28,7 +28,7 @@ def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     guard_failed (a problem that has ended, lies elsewhere, is in another open handover; none that fits), conflict (id taken).
     """
     args, today, city = op.args, local_date(now), territory.city_id(session)
-    path, department = _receiver(session, args["to"])
+    path, department = queries.receiver(session, args["to"], "/to")
     if args["due_on"] < today:
         raise Invalid(errors=[{"pointer": "/due_on", "code": "invalid", "detail": "a day that has not passed"}])
     if ("problems" in args) == ("chosen" in args):
@@ -56,18 +56,8 @@ def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
          "state": "waiting", "note": "", "judgement": ""} for k, each in enumerate(found, 1)
     ])  # fmt: skip
     summary = {"handover": number, "problems": len(found), "area_path": path, "department": department}
-    return Effect(ver=1, summary=summary, result={"number": number, "problems": len(found)})
-
-
-def _receiver(session: Session, to: Mapping[str, Any]) -> tuple[str, str | None]:
-    path = territory.area_path(session, to["area"])
-    if path is None:
-        raise Invalid(errors=[{"pointer": "/to/area", "code": "unknown", "detail": f"no area {to['area']}"}])
-    if to["department"] is not None and to["department"] not in territory.department_ids(session):
-        raise Invalid(
-            errors=[{"pointer": "/to/department", "code": "unknown", "detail": f"no department {to['department']}"}]
-        )
-    return path, to["department"]
+    told = Event("handover.issued", {"handover_id": op.ent_id, "part_of": part})
+    return Effect(ver=1, events=[told], summary=summary, result={"number": number, "problems": len(found)})
 
 
 def _listed(session: Session, actor: Actor, names: Sequence[str]) -> list[Problem]:

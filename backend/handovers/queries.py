@@ -1,6 +1,6 @@
 """Reads of handovers; each begins with who asks. Who is given a problem, and who gives it, sees what stands in the handover."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
@@ -9,9 +9,11 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, condition, is_within, under, visible
 from backend.database import lock
+from backend.errors import Invalid
 from backend.handovers.models import Handover, HandoverItem
 from backend.handovers.rules import RESULTS, Standing, is_settled
 from backend.problems.models import Problem
+from backend.territory import queries as territory
 
 FILTERS = ("department_id", "category", "grade", "programme")
 
@@ -19,6 +21,20 @@ FILTERS = ("department_id", "category", "grade", "programme")
 def office(actor: Actor, city: str) -> tuple[str, str | None]:
     """(area path, department) that an actor acts for; the city where they have no area."""
     return (actor.areas[0] if actor.areas else city), actor.department_id if actor.role == "department" else None
+
+
+def receiver(session: Session, to: Mapping[str, Any], pointer: str) -> tuple[str, str | None]:
+    """(area path, department) of an office that is named in an op. Raises Invalid, pointing at what is not known."""
+    path = territory.area_path(session, to["area"])
+    if path is None:
+        raise Invalid(errors=[{"pointer": f"{pointer}/area", "code": "unknown", "detail": f"no area {to['area']}"}])
+    if to["department"] is not None and to["department"] not in territory.department_ids(session):
+        raise Invalid(
+            errors=[
+                {"pointer": f"{pointer}/department", "code": "unknown", "detail": f"no department {to['department']}"}
+            ]
+        )
+    return path, to["department"]
 
 
 def is_to(actor: Actor, area_path: str, department_id: str | None) -> bool:

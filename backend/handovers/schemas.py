@@ -34,12 +34,12 @@ class Chosen(Schema):
 
 
 class Part(Schema):
-    """The larger ring that a handover belongs to: a sweep."""
+    """The larger ring that a handover belongs to: a sweep or an order of the year."""
 
     class Meta:
         unknown = RAISE
 
-    t = fields.String(required=True, validate=validate.OneOf(["sweep"]))
+    t = fields.String(required=True, validate=validate.OneOf(["sweep", "order"]))
     id = fields.String(required=True, validate=validate.Length(1, 64))
 
 

@@ -16,6 +16,7 @@ from backend.mine import rules
 from backend.problems.models import Problem
 from backend.responsibility import queries as responsibility
 from backend.responsibility.models import Responsibility
+from backend.rings import orders
 from backend.territory import queries as territory
 
 ROWS, LISTS = 100, 50  # as many are listed; the counts are of all
@@ -24,7 +25,7 @@ ROWS, LISTS = 100, 50  # as many are listed; the counts are of all
 def today_of(session: Session, actor: Actor, today: date) -> dict[str, Any]:
     """Problems that wait for the actor (counts by urgency, the most urgent rows), and acts of rings that are theirs."""
     waits = _waits(session, actor, today)
-    acts = rules.in_order([*_of_handovers(session, actor), *_of_posts(session, actor)])
+    acts = rules.in_order([*_of_handovers(session, actor), *_of_orders(session, actor), *_of_posts(session, actor)])
     told = [{**act, "urgency": rules.urgency(act["due_on"], today)} for act in acts]
     return {
         "as_of": today, "problems": {"counts": _counts(session, actor, waits, today), "rows": _rows(session, actor, waits, today)},
@@ -108,6 +109,24 @@ def _of_handovers(session: Session, actor: Actor) -> list[Mapping[str, Any]]:
 
 def _act(ring: str, each: Any, what: str) -> dict[str, Any]:
     return {"ring": ring, "id": each.id, "name": each.number, "what": what, "title": each.demand, "due_on": each.due_on}
+
+
+def _of_orders(session: Session, actor: Actor) -> list[Mapping[str, Any]]:
+    """Orders to reply to; those of their own office to close, where every reply is in and nothing in them is open."""
+    found = orders.of_office(session, actor, LISTS)
+    own = [order for order, waits in found if not waits]
+    ready = {row["id"] for row in orders.told(session, own, today=date.max) if _is_ready(row)}
+    acts = [(order, "reply") for order, waits in found if waits] + [
+        (order, "close") for order in own if order.id in ready
+    ]
+    return [
+        {"ring": "order", "id": order.id, "name": order.number, "what": what, "title": order.title, "due_on": order.due_on}
+        for order, what in acts
+    ]  # fmt: skip
+
+
+def _is_ready(row: Mapping[str, Any]) -> bool:
+    return row["replied"] == row["addressees"] and row["sweeps_closed"] == row["sweeps"] and not row["open_handovers"]
 
 
 def _of_posts(session: Session, actor: Actor) -> list[Mapping[str, Any]]:

@@ -12,10 +12,12 @@ from backend.problems import facts, steps
 from backend.problems import handlers as problems
 from backend.responsibility import handlers as responsibility
 from backend.responsibility import posts
+from backend.rings import handlers as rings
 from backend.sweeps import handlers as sweeps
 
 REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "city.loaded": (accounts.take_posts,),
+    "handover.issued": (rings.admit_handover,),
     "post.changed": (posts.follow,),
     "inspection.submitted": (sweeps.complete_task,),
     "finding.made": (geotags.locate,),

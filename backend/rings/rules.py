@@ -22,6 +22,15 @@ RINGS_ZH: Mapping[str, str] = {
     "year": "年度", "order": "部署", "sweep": "专项排查", "handover": "交办单", "problem": "隐患", "task": "排查任务", "reply": "回复",
 }  # fmt: skip
 
+# The year's four orders. Without the first three a year is not whole; special ones come when there is cause.
+ORDERS_ZH: Mapping[str, str] = {
+    "deployment": "年初部署",
+    "supervision": "半年督查",
+    "evaluation": "年底考评",
+    "special": "专批交办",
+}
+EVERY_YEAR = ("deployment", "supervision", "evaluation")
+
 
 @dataclass(frozen=True, slots=True)
 class Ring:

@@ -2,6 +2,9 @@
 
 from marshmallow import RAISE, Schema, fields, validate
 
+from backend.handovers.schemas import Receiver
+from backend.rings.rules import ORDERS_ZH
+
 
 class CloseSweep(Schema):
     """args of `sweep.close`: the coverage in words (what was seen, what was not and why); its figures the server adds."""
@@ -10,3 +13,77 @@ class CloseSweep(Schema):
         unknown = RAISE
 
     coverage = fields.String(required=True, validate=[validate.Length(1, 4000), validate.Regexp(r"(?s).*\S")])
+
+
+class IssueOrder(Schema):
+    """args of `order.issue`: what is ordered, of whom, until when; sweeps that carry it out may be named at once."""
+
+    class Meta:
+        unknown = RAISE
+
+    kind = fields.String(required=True, validate=validate.OneOf(list(ORDERS_ZH)))
+    year = fields.Integer(required=True, strict=True, validate=validate.Range(2000, 2999))
+    title = fields.String(required=True, validate=validate.Length(1, 160))
+    content = fields.String(required=True, validate=validate.Length(1, 8000))
+    document = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 160))
+    to = fields.List(fields.Nested(Receiver), required=True, validate=validate.Length(1, 200))
+    due_on = fields.Date(required=True)
+    sweeps = fields.List(
+        fields.String(validate=validate.Length(1, 64)), load_default=list, validate=validate.Length(max=100)
+    )
+
+
+class TakeSweeps(Schema):
+    """args of `order.take`: sweeps that carry an order out."""
+
+    class Meta:
+        unknown = RAISE
+
+    sweeps = fields.List(
+        fields.String(validate=validate.Length(1, 64)), required=True, validate=validate.Length(1, 100)
+    )
+
+
+class ReplyOrder(Schema):
+    """args of `order.reply`: what the addressee has done; a later reply stands beside the earlier."""
+
+    class Meta:
+        unknown = RAISE
+
+    text = fields.String(required=True, validate=validate.Length(1, 8000))
+    document = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 160))
+
+
+class Closing(Schema):
+    """args of `order.close` and `year.close`: how it ended."""
+
+    class Meta:
+        unknown = RAISE
+
+    note = fields.String(load_default="", validate=validate.Length(max=4000))
+
+
+class OrderOut(Schema):
+    """An order in a list."""
+
+    id = fields.String()
+    number = fields.String()
+    year = fields.Integer()
+    kind = fields.String()
+    kind_zh = fields.String()
+    title = fields.String()
+    content = fields.String()
+    document = fields.String(allow_none=True)
+    from_path = fields.String()
+    from_department = fields.String(allow_none=True)
+    due_on = fields.Date()
+    is_open = fields.Boolean()
+    is_overdue = fields.Boolean()
+    issued_at = fields.AwareDateTime()
+    closed_at = fields.AwareDateTime(allow_none=True)
+    closing_note = fields.String()
+    addressees = fields.Integer()
+    replied = fields.Integer()
+    sweeps = fields.Integer()
+    sweeps_closed = fields.Integer()
+    open_handovers = fields.Integer()

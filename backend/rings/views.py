@@ -8,8 +8,11 @@ from backend import incoming
 from backend.access.guard import require, web_actor
 from backend.access.scope import Actor
 from backend.database import snapshot
-from backend.errors import NotFound
-from backend.rings import queries
+from backend.errors import Invalid, NotFound
+from backend.ledgers.views import today
+from backend.rings import orders, queries
+from backend.rings.rules import EVERY_YEAR
+from backend.rings.schemas import OrderOut
 from backend.sweeps import queries as sweeps
 
 rings_bp = Blueprint("rings", __name__, url_prefix="/v1")
@@ -31,3 +34,44 @@ def sweep(sweep_id: str) -> dict[str, Any]:
         if found is None:
             raise NotFound()
         return queries.sweep_standing(session, actor, found)
+
+
+@rings_bp.get("/orders")
+def listed() -> dict[str, Any]:
+    actor, asked = _reader(), incoming.parameters("year", "state")
+    year, is_open = _year(asked.get("year")), _state(asked.get("state", "all"))
+    with snapshot() as session:
+        told = orders.told(session, orders.page(session, actor, year, is_open), today())
+        closed, there = orders.closed(session, year), orders.kinds_of(session, year)
+        missing = [kind for kind in EVERY_YEAR if kind not in there]
+        said = {"year": year, "closed_at": closed.closed_at.isoformat() if closed else None, "missing": missing}
+    return {**said, "orders": OrderOut(many=True).dump(told)}
+
+
+@rings_bp.get("/orders/<name>")
+def order(name: str) -> dict[str, Any]:
+    actor = _reader()
+    incoming.parameters()
+    with snapshot() as session:
+        found = orders.get(session, actor, name)
+        if found is None:
+            raise NotFound()
+        (told,) = orders.told(session, [found], today())
+        return {"order": OrderOut().dump(told), **orders.parts(session, actor, found)}
+
+
+_STATES = {"open": True, "closed": False, "all": None}
+
+
+def _state(text: str) -> bool | None:
+    if text not in _STATES:
+        raise Invalid(errors=[{"pointer": "?state", "code": "invalid", "detail": f"one of {', '.join(_STATES)}"}])
+    return _STATES[text]
+
+
+def _year(text: str | None) -> int:
+    if text is None:
+        return today().year
+    if not (text.isascii() and text.isdigit() and len(text) == 4):
+        raise Invalid(errors=[{"pointer": "?year", "code": "invalid", "detail": "four digits"}])
+    return int(text)
