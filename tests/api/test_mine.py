@@ -140,6 +140,7 @@ def test_everybody_has_the_page_in_both_languages(world: World, login: str) -> N
 
 
 def test_the_page_lists_what_the_route_lists(world: World) -> None:
+    problem(world, due_on=TODAY)
     page, found = world.desk("zhangdian").get("/mine").text, mine(world, "zhangdian")
     assert found["problems"]["rows"] and all(row["number"] in page for row in found["problems"]["rows"])
     assert all(act["name"] in page for act in found["acts"]["rows"])
