@@ -41,6 +41,7 @@ from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.responsibility.views import responsibility_bp
 from backend.rings.views import rings_bp
+from backend.supervision.views import supervision_bp
 from backend.sweeps import queries as sweeps
 from backend.sync import admission, compaction, contacts, health, packing
 from backend.sync import poke as pokes
@@ -75,6 +76,7 @@ DOORS = (
     mine_bp,
     responsibility_bp,
     periods_bp,
+    supervision_bp,
     exports_bp,
     pokes.poke_bp,
     desk_bp,

@@ -8,6 +8,7 @@ _DESK = _READ | {
     "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair", "sync.watch",
     "document.issue",  # which kinds is in documents/kinds.py
     "handover.issue", "handover.answer", "handover.read", "post.accept",
+    "transfer.answer",
 }  # fmt: skip
 _CITY = _DESK | {"sweep.open", "order.issue", "team.form", "task.excuse", "device.enrol", "ledger.publish", "webhook.subscribe"}
 
@@ -15,7 +16,7 @@ FORMER = "former"  # a person who has left: their device may still hand over wha
 
 PERMISSIONS: Mapping[str, frozenset[str]] = {
     "system": frozenset(
-        _CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive", "server.keep"}
+        _CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive", "server.keep", "problem.escalate"}
     ),
     "admin": frozenset(
         _READ

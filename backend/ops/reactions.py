@@ -13,6 +13,7 @@ from backend.problems import handlers as problems
 from backend.responsibility import handlers as responsibility
 from backend.responsibility import posts
 from backend.rings import handlers as rings
+from backend.supervision import record as supervision
 from backend.sweeps import handlers as sweeps
 
 REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
@@ -29,11 +30,11 @@ REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "photo.attached": (facts.hear_of_photos,),
     "evidence.changed": (inspections.note_evidence, problems.note_evidence),
     "finding.relocated": (photos.settle, problems.move),
-    "problem.moved": (responsibility.assign,),
     "problem.stepped": (notices.of_step,),
     "document.issued": (notices.of_document,),
     "sweep.opened": (notices.of_sweep,),
     "op.parked": (notices.of_parked,),
+    "problem.moved": (responsibility.assign, supervision.follow),
 }
 
 # event → (kind of job, member of the event that makes its key)

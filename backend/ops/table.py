@@ -36,6 +36,8 @@ from backend.responsibility import posts
 from backend.responsibility import schemas as responsibility_schemas
 from backend.rings import handlers as rings
 from backend.rings import schemas as ring_schemas
+from backend.supervision import applications, majors, transfers
+from backend.supervision import schemas as supervision_schemas
 from backend.sweeps import handlers as sweeps
 from backend.sweeps import schemas as sweep_schemas
 from backend.territory import handlers as territory
@@ -97,6 +99,19 @@ VERBS: Mapping[str, Verb] = {
     "conflict.resolve": Verb(problem_schemas.Resolve(), "conflict.resolve", edits.resolve),
     "problem.assign": Verb(responsibility_schemas.Reassign(), "problem.assign", responsibility.reassign),
     "problem.place": Verb(geotag_schemas.Place(), "problem.place", geotags.place),
+    "extension.ask": Verb(supervision_schemas.AskExtension(), "problem.act", applications.ask_extension),
+    "extension.decide": Verb(supervision_schemas.DecideExtension(), "problem.act", applications.decide_extension),
+    "acceptance.ask": Verb(supervision_schemas.AskAcceptance(), "problem.act", applications.ask_acceptance),
+    "acceptance.decide": Verb(supervision_schemas.DecideAcceptance(), "problem.act", applications.decide_acceptance),
+    "transfer.send": Verb(supervision_schemas.SendTransfer(), "problem.act", transfers.send),
+    "transfer.receive": Verb(supervision_schemas.ReceiveTransfer(), "transfer.answer", transfers.receive),
+    "transfer.answer": Verb(supervision_schemas.AnswerTransfer(), "transfer.answer", transfers.answer),
+    "major.consult": Verb(supervision_schemas.Consult(), "problem.act", majors.consult),
+    "major.decide": Verb(supervision_schemas.DecideMajor(), "problem.act", majors.decide),
+    "listing.order": Verb(supervision_schemas.OrderListing(), "problem.act", majors.order),
+    "listing.report": Verb(supervision_schemas.ReportListing(), "problem.act", majors.report),
+    "listing.end": Verb(supervision_schemas.EndListing(), "problem.act", majors.delist),
+    "problem.escalate": Verb(supervision_schemas.Escalate(), "problem.escalate", majors.escalate),
     "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", evidence.attach),
     "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
     "photo.lose": Verb(photo_schemas.Lose(), "photo.receive", photos.lose),

@@ -21,6 +21,8 @@ from backend.problems.models import Conflict
 from backend.problems.schemas import ConflictOut, LineOut, ProblemOut
 from backend.responsibility import queries as responsibility
 from backend.responsibility.schemas import LinkOut
+from backend.supervision import queries as supervision
+from backend.supervision.schemas import ProceedingOut
 from backend.territory import queries as territory
 from backend.workdays import local_date
 
@@ -124,5 +126,6 @@ def _problem(session: Session, actor: Actor, problem_id: str) -> dict[str, Any]:
         raise NotFound()
     chain = LinkOut(many=True).dump(responsibility.told_chain(session, actor, found.id, local_date(now_utc())))
     steps = LineOut(many=True).dump(problems.history(session, actor, found.id))
-    said = {"problem": ProblemOut().dump(found), "responsibility": chain, "history": steps}
-    return said | {"deadline_reason": found.deadline_reason}
+    acts = ProceedingOut(many=True).dump(supervision.of_problem(session, actor, found.id))
+    said = {"problem": ProblemOut().dump(found), "responsibility": chain, "history": steps, "proceedings": acts}
+    return said | {"deadline_reason": found.deadline_reason, "clock_reason": found.clock_reason}

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from backend.ledgers import lines
 from backend.notices import fanout, mail, outbox
-from backend.ops import endings, terms, unpark
+from backend.ops import endings, overdue, terms, unpark
 from backend.photos import pipeline
 
 # seconds between two runs → what is then looked at; each may run twice without harm
@@ -17,6 +17,7 @@ PERIODIC: tuple[tuple[float, Callable[[datetime], object]], ...] = (
     (3600.0, unpark.give_up),
     (3600.0, lines.mark),
     (900.0, terms.settle),
+    (3600.0, overdue.escalate),
     (86400.0, unpark.look_again),
 )
 JOBS: Mapping[str, Callable[..., None]] = {

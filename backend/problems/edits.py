@@ -102,6 +102,8 @@ def _set(session: Session, problem: Problem, op: OpLike, apply: Mapping[str, Any
         setattr(problem, name, schemas.loaded(name, value))
     if "due_on" in apply:
         problem.deadline_reason = {"set_by": actor.id, "op": op.id, "before": problem.deadline_reason}
+        if problem.clock == "fix":
+            record.run(problem, now)
     data = {
         "set": {name: {"from": before[name], "to": value} for name, value in apply.items()},
         **(more or {}),

@@ -7,10 +7,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from backend.problems.rules import FIELD, FIXES, SUPERVISES, VERIFIES
+from backend.problems.table import FIELD, FIXES, SUPERVISES
 from sync_protocol.merge import Conflict, same
 
-GRADES = ("general", "major")
 CAUSES = ("person", "thing", "management")  # 人的不安全行为 · 物的不安全状态 · 管理上的缺陷
 MAX_TEXT = 4000
 
@@ -31,7 +30,6 @@ EDITABLE: Mapping[str, Editable] = {
     "description": Editable("text", "manual", FIELD, is_optional=False),
     "spot": Editable("text", "device", FIELD),  # 部位: whoever stands there knows best
     "causes": Editable("some", "union", FIELD, is_optional=False, choices=CAUSES),
-    "grade": Editable("one", "server", VERIFIES, is_optional=False, choices=GRADES),
     "due_on": Editable("date", "server", SUPERVISES),
     # 五落实: goal, funds, people, time limit, measures and plan
     "target": Editable("text", "manual", FIXES | SUPERVISES),

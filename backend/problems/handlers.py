@@ -14,10 +14,12 @@ from backend.access.scope import SYSTEM, Actor, visible
 from backend.effects import Effect, Event, OpLike
 from backend.geometry import distance_m
 from backend.photos.handlers import lie, missing_of
-from backend.problems import numbers, queries, record, rules
+from backend.problems import clocks, numbers, queries, record, rules
 from backend.problems.models import Conflict, Problem, ProblemEvent, ProblemReport
 from backend.problems.record import Entry
+from backend.programmes import limits
 from backend.programmes import queries as programmes
+from backend.workdays import local_date
 
 SAME_PLACE_M = 30.0  # two reports of one item without a site this close are one hazard
 _GRADES = {
@@ -68,11 +70,13 @@ def take_assignment(session: Session, data: Mapping[str, Any], actor: Actor, now
 def _assigned(row: Mapping[str, Any], data: Mapping[str, Any], now: datetime) -> dict[str, Any]:
     """What changes on a problem's row when somebody is made responsible for it."""
     step = rules.assignment(row["state"], bool(data.get("is_by_person")))
-    moved = {"state": step.to or row["state"], "next_actor": step.next_actor} if step else {}
-    return {
-        "department_id": data["lead_department_id"], "due_on": data["due_on"],
-        "deadline_reason": data["deadline_reason"], "assigned_at": row.get("assigned_at") or now, **moved,
-    }  # fmt: skip
+    given = row if "set_by" in row["deadline_reason"] else data  # a day that people have set is not reckoned anew
+    made = {"department_id": data["lead_department_id"], "due_on": given["due_on"], "deadline_reason": given["deadline_reason"],
+            "assigned_at": row.get("assigned_at") or now}  # fmt: skip
+    if step and step.to:
+        made |= {"state": step.to, "waits_for": None, "waits_id": None}
+    is_moved = bool(step and step.to) or made["due_on"] != row.get("due_on")
+    return made | (clocks.of({**row, **made}, now) if is_moved else {})
 
 
 def move(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
@@ -121,6 +125,28 @@ _ASSIGN = ("item", "programme", "template_version", "site_id", "area_path", "dis
 
 
 def _new_row(session: Session, data: Mapping[str, Any], open_key: str | None, now: datetime) -> dict[str, Any]:
+    row = _unclocked(session, data, open_key, now)
+    by_on = limits.due("decide_major", local_date(now))[0] if row["is_candidate_major"] else None
+    return {**row, **_again(session, open_key, data["found_at"]), "decide_by_on": by_on, **clocks.of(row, now)}
+
+
+def _again(session: Session, open_key: str | None, found_at: datetime) -> dict[str, Any]:
+    """Which closed problem has recurred: the last one of the same item at the same site, found again after it was closed and
+    within the window (pack data). What was found before the closing, and came late, is no recurrence."""
+    before = _closed(session, open_key) if open_key else None
+    if before is None or found_at <= before["closed_at"]:
+        return {"recurs_id": None, "recurrence": 0}
+    until, _ = limits.due("recurs", local_date(before["closed_at"]))
+    is_again = until is not None and local_date(found_at) <= until
+    return {"recurs_id": before["id"], "recurrence": before["recurrence"] + 1} if is_again else {"recurs_id": None, "recurrence": 0}
+
+
+def _closed(session: Session, key: str) -> dict[str, Any] | None:
+    site, _, item = key.rpartition(":")
+    return rows.kept(session, Problem, f"closed:{key}", lambda: queries.last_closed(session, SYSTEM, [(site, item)]).get(key))
+
+
+def _unclocked(session: Session, data: Mapping[str, Any], open_key: str | None, now: datetime) -> dict[str, Any]:
     tag, item = (
         data["tag"],
         programmes.item(session, data["programme"], data["template_version"], data["item"]),
@@ -134,7 +160,7 @@ def _new_row(session: Session, data: Mapping[str, Any], open_key: str | None, no
         "school_id": site if tag["nearest_school_id"] == site else tag["nearest_school_id"],
         "description": data["remark"] or item.text_zh, "report_count": 1, "ver": 1, "deadline_reason": {},
         "missing_photos": len(missing_of(session, data["photos"])),
-        "next_actor": "inspector" if data["on_the_spot"] else "supervisor",
+        "waits_for": None, "clock_n": 0, "due_on": None, "recurrence": 0,
         **{k: data[k] for k in ("programme", "template_version", "item", "found_at", "found_quality", "received_at")},
         **{k: tag[k] for k in ("district_id", "township_id", "area_path", "lon", "lat", "is_near_boundary", "unplaced_reason")},
     }  # fmt: skip
@@ -147,7 +173,10 @@ def prepare(session: Session, ops: Sequence[OpLike]) -> None:
     if named:
         numbers.prepare(session, ops[0].received_at)
         known = queries.hold_open(session, SYSTEM, sorted(named))
-        rows.keep(session, Problem, {f"open:{key}": None for key in named - known.keys()})
+        fresh = sorted(named - known.keys())
+        rows.keep(session, Problem, {f"open:{key}": None for key in fresh})
+        closed = queries.last_closed(session, SYSTEM, [(s, i) for s, _, i in (key.rpartition(":") for key in fresh)])
+        rows.keep(session, Problem, {f"closed:{key}": closed.get(key) for key in fresh})
         rows.keep(session, ProblemEvent, queries.last_lines(session, SYSTEM, [row["id"] for row in known.values()]))
         for row in known.values():
             _keep_open(session, row)
@@ -193,7 +222,7 @@ def _join(session: Session, problem: Mapping[str, Any], data: Mapping[str, Any],
     """The same hazard reported again: somebody has seen it, so whoever closes it must have seen this report (P74)."""
     key = {"id": problem["id"]}
     _report(session, problem["id"], problem["area_path"], data)
-    changes = {"ver": problem["ver"] + 1, "report_count": problem["report_count"] + 1}
+    changes = {"ver": problem["ver"] + 1, "report_count": problem["report_count"] + 1, "is_accepted": False}
     if data["found_at"] < problem["found_at"]:
         changes |= {name: data[name] for name in ("found_at", "found_quality")}
     if data["photos"]:  # a report without any changes nothing of what is waited for

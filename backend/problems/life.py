@@ -5,8 +5,9 @@
 
 from collections.abc import Iterator, Mapping
 
-from backend.problems import fields, rules
-from backend.problems.rules import STEPS, Step
+from backend.problems import fields, rules, table
+from backend.problems.table import STEPS, Step
+from backend.programmes import limits
 
 STATES: Mapping[str, str] = {
     "found": "已发现", "confirmed": "已确认", "assigned": "已交办", "returned": "已退回", "fixing": "整改中",
@@ -17,12 +18,20 @@ ACTIONS: Mapping[str, str] = {
     "accept": "接收", "assign": "交办", "close": "销号", "confirm": "核实属实", "confirm_fix": "核实已整改", "danger": "又见危险", "delete": "撤销",
     "lift_stop": "解除停工", "merge": "并案", "refuse_fix": "整改不合格", "refute": "不成立", "reopen": "反销号",
     "report_fixed": "报告已整改", "restore": "恢复", "return": "退回", "separate": "拆案", "stop_work": "责令停工",
+    "hand_over": "移交", "inform": "抄告", "ask_help": "协查函", "escalate": "超期提级", "consult": "组织专家论证",
+    "decide_major": "集体研究定为重大", "decide_general": "集体研究定为一般", "list": "挂牌督办", "delist": "摘牌",
+    "ask_extension": "申请延期", "grant_extension": "准予延期", "refuse_extension": "不予延期",
+    "ask_acceptance": "申请验收", "pass_acceptance": "验收合格", "fail_acceptance": "验收不合格",
 }  # fmt: skip
 PEOPLE: Mapping[str, str] = {
     "inspector": "排查员", "expert": "专家", "school": "学校", "township": "镇办", "department": "部门", "district": "区县",
-    "city": "市级", "supervisor": "督导",
+    "city": "市级", "supervisor": "督导", "system": "系统（到期自动）",
 }  # fmt: skip
-MUST: Mapping[str, str] = {rules.EVIDENCE: "照片齐全", rules.NO_STOP: "未处于停工"}
+MUST: Mapping[str, str] = {
+    table.EVIDENCE: "照片齐全", table.NO_STOP: "未处于停工", table.ACCEPTED: "挂牌的已验收合格", table.UNLISTED: "未挂牌督办",
+    table.LISTED: "已挂牌督办", table.MAJOR: "已定为重大", table.CANDIDATE: "候选重大、尚未研究", table.FREE: "无待批申请",
+    table.EXTENSION: "有待批的延期申请", table.ACCEPTANCE: "有待批的验收申请",
+}  # fmt: skip
 HEAD = """# 隐患的一生 · The life of a problem
 
 由 `backend/problems/rules.py` 的表生成（`make life`），请勿手改。Generated from the table; do not edit by hand.
@@ -38,7 +47,7 @@ person; where somebody has said meanwhile that the danger is there, it is parked
 def page() -> str:
     """The whole page as Markdown."""
     danger = "、".join(ACTIONS[a] for a in sorted(rules.DANGER & set(ACTIONS)))
-    parts = (HEAD, *_diagram(), CLAIMS.format(danger=danger), *_steps(), *_edits())
+    parts = (HEAD, *_diagram(), CLAIMS.format(danger=danger), *_waits(), *_steps(), *_limits(), *_edits())
     return "".join(parts)
 
 
@@ -68,7 +77,7 @@ def _is_inside(step: Step) -> bool:
 
 
 def _steps() -> Iterator[str]:
-    yield "\n## 步骤 · Steps\n\n| 状态 | 操作 | 之后 | 谁可以 | 必须 | 须附 | 下一步 |\n|---|---|---|---|---|---|---|\n"
+    yield "\n## 步骤 · Steps\n\n| 状态 | 操作 | 之后 | 谁可以 | 必须 | 须附 | 文书 | 另计时限 | 另告知 |\n|---|---|---|---|---|---|---|---|---|\n"
     for state, row in STEPS.items():
         for action, step in row.items():
             if rules.is_open(state) and action in rules.ALWAYS:
@@ -82,9 +91,31 @@ def _row(where: str, action: str, step: Step) -> str:
     to = f"{STATES[step.to]} `{step.to}`" if step.to else "不变"
     stops = {True: "，停工生效", False: "，停工解除", None: ""}[step.stops_work]
     needs = "、".join(word for word, is_so in (("说明", step.needs_note), ("照片", step.needs_photo)) if is_so)
-    following = "、".join(PEOPLE[name] for name in (step.next_actor or "").split(",") if name)
+    waits = {None: "", "": "，申请了结"}.get(step.waits, "，申请待批")
+    told = "、".join(PEOPLE[name] for name in step.told)
+    paper, limit = f"`{step.document}`" if step.document else "", f"`{step.limit}`" if step.limit else ""
     must = "、".join(MUST[name] for name in step.must)
-    return f"| {where} | {ACTIONS[action]} `{action}` | {to}{stops} | {_who(step.who)} | {must} | {needs} | {following} |\n"
+    return f"| {where} | {ACTIONS[action]} `{action}` | {to}{stops}{waits} | {_who(step.who)} | {must} | {needs} | {paper} | {limit} | {told} |\n"
+
+
+def _waits() -> Iterator[str]:
+    yield "\n## 轮到谁、到哪天 · Whose turn, until when\n\n未了结的每一件只有一个下一步责任方、一个时限；无法算出日期的，写明原因。\n\n"
+    yield "| 状态 | 下一步 | 时限 |\n|---|---|---|\n"
+    for state, wait in table.WAITS.items():
+        yield f"| {STATES[state]} `{state}` | {PEOPLE[wait.next_actor]} | `{wait.clock}` |\n"
+    for name, wait in table.APPLICATIONS.items():
+        yield f"| {MUST[name]}时，任一状态 | {PEOPLE[wait.next_actor]} | `{wait.clock}` |\n"
+    yield f"\n时限已过而无动作的，由系统逐级提级：{'、'.join(PEOPLE[level] for level in table.LEVELS)}，每级一次。\n"
+
+
+def _limits() -> Iterator[str]:
+    units = {"workdays": "个工作日", "days": "日", "quarter": "个季度末", "term": "个学期末"}
+    shipped = limits.shipped()
+    yield f"\n## 时限 · Limits（第{shipped.version}版）\n\n`fix` 为该问题自己的整改期限。\n\n| 时限 | 天数 | 依据 | 适用 |\n|---|---|---|---|\n"
+    for row in shipped.rows.values():
+        basis = f"《{row.basis['title']}》{row.basis['article'] or ''}" if row.basis else "无法定天数"
+        marks = (row.scope, "" if row.is_enabled else "未启用", "由城市确认" if row.city_confirms else "")
+        yield f"| {row.name_zh} `{row.id}` | {row.n}{units[row.unit]} | {basis} | {'；'.join(filter(None, marks))} |\n"
 
 
 def _edits() -> Iterator[str]:

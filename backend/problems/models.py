@@ -48,7 +48,21 @@ class Problem(Scoped, Base):
     is_near_boundary: Mapped[bool] = mapped_column(Boolean, default=False)
     unplaced_reason: Mapped[str | None] = mapped_column(String(24))
     open_key: Mapped[str | None] = mapped_column(AreaPath, unique=True)
-    next_actor: Mapped[str | None] = mapped_column(String(24))
+    next_actor: Mapped[str | None] = mapped_column(String(24))  # exactly one while it is open (table.py, WAITS)
+    clock: Mapped[str | None] = mapped_column(String(24))
+    clock_on: Mapped[date | None] = mapped_column(Date)
+    clock_reason: Mapped[dict[str, Any]] = mapped_column(JSON, default=dict)  # its basis, or why there is no day
+    clock_n: Mapped[int] = mapped_column(Integer, default=0)  # the clocks that have begun so far
+    escalated_level: Mapped[str | None] = mapped_column(String(12))  # of the clock that runs
+    waits_for: Mapped[str | None] = mapped_column(String(12))  # the application that is open, and its record
+    waits_id: Mapped[str | None] = mapped_column(Key)
+    decide_by_on: Mapped[date | None] = mapped_column(Date)  # of a candidate that people have not decided about yet
+    is_listed: Mapped[bool] = mapped_column(Boolean, default=False)
+    listed_level: Mapped[str | None] = mapped_column(String(12))
+    report_by_on: Mapped[date | None] = mapped_column(Date)  # of a listed one: the next progress report
+    is_accepted: Mapped[bool] = mapped_column(Boolean, default=False)
+    recurs_id: Mapped[str | None] = mapped_column(AreaPath)  # the closed problem that this one is again
+    recurrence: Mapped[int] = mapped_column(Integer, default=0)
     target: Mapped[str | None] = mapped_column(Text)
     funds: Mapped[str | None] = mapped_column(Text)
     people: Mapped[str | None] = mapped_column(Text)
@@ -64,6 +78,8 @@ class Problem(Scoped, Base):
         Index("ix_problems_ledger", "area_path", "district_id", "is_open", "grade", "due_on"),
         Index("ix_problems_rollup", "district_id", "township_id", "site_id", "department_id", "category", "grade", "is_open", "due_on", "state"),
         Index("ix_problems_item_open", "item", "is_open"),
+        Index("ix_problems_clock", "is_open", "clock_on"),
+        Index("ix_problems_site_item", "site_id", "item", "closed_at"),
     )  # fmt: skip
 
 

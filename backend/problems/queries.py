@@ -1,7 +1,7 @@
 """Reads of problems; each begins with who asks."""
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
 from sqlalchemy import Select, func
@@ -80,6 +80,29 @@ def last_lines(session: Session, actor: Actor, problem_ids: Sequence[str]) -> di
     lines = visible(ProblemEvent, actor).with_only_columns(*columns).where(ProblemEvent.problem_id.in_(problem_ids))
     found = {name: {"n": last} for name, last in session.execute(lines.group_by(ProblemEvent.problem_id))}
     return {name: found.get(name, {"n": 0}) for name in problem_ids}
+
+
+def overdue(
+    session: Session, actor: Actor, today: date, last_level: str, after: str, limit: int
+) -> list[dict[str, Any]]:
+    """Open problems whose clock has run out and that not every level has been told of, in order of their ids after one."""
+    columns = (Problem.id, Problem.clock_on, Problem.clock_n, Problem.escalated_level)
+    is_left = Problem.escalated_level.is_(None) | (Problem.escalated_level != last_level)
+    statement = visible(Problem, actor).with_only_columns(*columns).where(
+        Problem.is_open, Problem.clock_on < today, is_left, Problem.id > after
+    )  # fmt: skip
+    return [dict(row._mapping) for row in session.execute(statement.order_by(Problem.id).limit(limit))]
+
+
+def last_closed(session: Session, actor: Actor, hazards: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+    """The problem of each of these (site, item) that was closed last, by "site:item"."""
+    columns = (Problem.id, Problem.site_id, Problem.item, Problem.closed_at, Problem.recurrence)
+    statement = visible(Problem, actor).with_only_columns(*columns).where(
+        Problem.site_id.in_(sorted({site for site, _ in hazards})), Problem.item.in_(sorted({item for _, item in hazards})),
+        Problem.state == "closed",
+    )  # fmt: skip
+    found = session.execute(statement.order_by(Problem.closed_at, Problem.id))
+    return {f"{row.site_id}:{row.item}": dict(row._mapping) for row in found}
 
 
 def open_without_site(

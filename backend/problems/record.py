@@ -16,7 +16,7 @@ from backend.effects import Changed, Event, OpLike
 from backend.errors import Refused
 from backend.photos import queries as photos
 from backend.photos.handlers import refer
-from backend.problems import queries, rules
+from backend.problems import clocks, queries, rules
 from backend.problems.models import Problem, ProblemEvent
 from sync_protocol.lineage import Seen, seen
 
@@ -64,6 +64,8 @@ def write(
 ) -> None:
     """One more line of history on a held problem; its version moves on, and a fact is added to what devices see."""
     problem.ver += 1
+    if entry.action in rules.DANGER:
+        problem.is_accepted = False
     if entry.action in SHOWN:
         problem.notes = [*problem.notes, _brief(entry, actor, now)][-MAX_NOTES:]
     event(session, row_of(problem), before or problem.state, entry, actor, now)
@@ -82,17 +84,27 @@ def _brief(entry: Entry, actor: Actor, now: datetime) -> dict[str, Any]:
 
 
 def enter(session: Session, problem: Problem, step: rules.Step, now: datetime) -> None:
-    """Take a step: state, next actor, stop-work; an open problem owns its hazard's key unless another one has it."""
+    """Take a step: state, who is next and until when, stop-work, the open application; an open problem owns its hazard's
+    key unless another one has it."""
     if step.stops_work is not None:
         problem.is_work_stopped = step.stops_work
-    if step.next_actor or step.to:
-        problem.next_actor = step.next_actor
+    before, problem.waits_for = problem.waits_for, clocks.waits_after(step, problem.waits_for)
+    problem.waits_id = problem.waits_id if problem.waits_for else None
     if step.to is None:
+        if before != problem.waits_for:
+            run(problem, now)
         return
     problem.state, problem.is_open = step.to, rules.is_open(step.to)
     problem.closed_at = now if step.to in rules.ENDED else None
+    run(problem, now)
     key = f"{problem.site_id}:{problem.item}" if problem.is_open and problem.site_id else None
     problem.open_key = key if key == problem.open_key or not _is_taken(session, key) else None
+
+
+def run(problem: Problem, now: datetime) -> None:
+    """The clock of a held problem begins anew: its state, its application or its day is another one."""
+    for name, value in clocks.of(row_of(problem), now).items():
+        setattr(problem, name, value)
 
 
 def _is_taken(session: Session, key: str | None) -> bool:
@@ -152,8 +164,11 @@ def present(session: Session, problem: Problem, base: Mapping[str, Any] | None, 
     """A held problem as an intent with this base is judged against it."""
     lines = queries.lines(session, SYSTEM, problem.id)
     known = seen(base, [version for version, _, _ in lines], problem.ver)
-    return rules.Present(problem.state, problem.is_work_stopped, problem.missing_photos,
-                         rules.said_since(lines, known), known.is_known, **more)  # fmt: skip
+    return rules.Present(
+        problem.state, problem.is_work_stopped, problem.missing_photos, rules.said_since(lines, known), known.is_known,
+        waits_for=problem.waits_for, grade=problem.grade, is_candidate=problem.is_candidate_major,
+        is_listed=problem.is_listed, is_accepted=problem.is_accepted, **more,
+    )  # fmt: skip
 
 
 def row_of(problem: Problem) -> dict[str, Any]:

@@ -1,106 +1,50 @@
-"""A problem's life as one table, and how an intent is judged by it (PROTOCOL.md P24, P74). Pure.
+"""How an intent is judged by the table of a problem's life (table.py; PROTOCOL.md P24, P74). Pure.
 
-A domain expert can proof-read STEPS: state → action → where to, who may, what must be so, what it needs, who is next.
-A step that takes more (a document, a clock) gets a further member of `Step`. Never a database, a clock or a text of law.
+Never a database, a clock or a text of law.
 """
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 
+from backend.problems.table import (
+    ACCEPTANCE,
+    ACCEPTED,
+    ACTS,
+    ALWAYS,
+    APPLICATIONS,
+    CANDIDATE,
+    EVIDENCE,
+    EXTENSION,
+    FIELD,
+    FIXES,
+    FREE,
+    LISTED,
+    MAJOR,
+    NO_STOP,
+    PROPOSED,
+    QUIET,
+    STEPS,
+    SUPERVISES,
+    UNLISTED,
+    VERIFIES,
+    WAITS,
+    Step,
+    Wait,
+)
 from sync_protocol.lineage import Seen, Version, unseen
 from sync_protocol.workflow import Situation, Verdict, decide
 
-INSPECTS = frozenset({"inspector", "expert", "district", "city", "system"})
-SUPERVISES = frozenset({"district", "department", "city", "system"})
-VERIFIES = frozenset({"district", "city", "system"})  # not the department: nobody confirms their own fix
-FIXES = frozenset({"school", "township", "department", "district", "inspector", "system"})
-DIRECTS = frozenset({"city", "system"})
-ASSIGNS = SUPERVISES | {"township"}
-FIELD = INSPECTS | SUPERVISES
-
-EVIDENCE, NO_STOP = "evidence", "no_stop"  # every photo that is spoken of is here; no stop-work is in force
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Step:
-    """One permitted step. `to` None: the state stays. `next_actor`: who must act then, comma between several."""
-
-    to: str | None
-    who: frozenset[str]
-    next_actor: str | None = None
-    must: tuple[str, ...] = ()
-    needs_note: bool = False
-    needs_photo: bool = False
-    stops_work: bool | None = None
-
-
-ASSIGN = Step(to="assigned", who=ASSIGNS, next_actor="department")
-REPORT_FIXED = Step(to="fix_reported", who=FIXES, next_actor="inspector", needs_photo=True)
-CLOSE = Step(to="closed", who=INSPECTS, must=(EVIDENCE, NO_STOP))
-REFUSE_FIX = Step(to="fixing", who=INSPECTS, next_actor="department", needs_note=True)
-REFUSE_AGAIN = Step(to="fixing", who=INSPECTS, next_actor="department,supervisor", needs_note=True)
-STOP_AGAIN = Step(to="assigned", who=FIELD, next_actor="department,supervisor", needs_note=True, stops_work=True)
-
-ALWAYS: Mapping[str, Step] = {  # in every state in which somebody still has to act
-    "stop_work": Step(to=None, who=FIELD, needs_note=True, stops_work=True),
-    "lift_stop": Step(to=None, who=SUPERVISES, needs_note=True, stops_work=False),
-    "merge": Step(to="merged", who=VERIFIES, needs_note=True),
-    "delete": Step(to="deleted", who=DIRECTS, must=(NO_STOP,), needs_note=True),
-}
-STEPS: Mapping[str, Mapping[str, Step]] = {
-    "found": {
-        "confirm": Step(to="confirmed", who=SUPERVISES, next_actor="supervisor"),
-        "assign": ASSIGN,
-        "report_fixed": REPORT_FIXED,
-        "refute": Step(to="refuted", who=SUPERVISES, must=(NO_STOP,), needs_note=True),
-        **ALWAYS,
-    },
-    "confirmed": {"assign": ASSIGN, "report_fixed": REPORT_FIXED, **ALWAYS},
-    "assigned": {
-        "assign": ASSIGN,
-        "accept": Step(to="fixing", who=FIXES, next_actor="department"),
-        "return": Step(to="returned", who=FIXES, next_actor="supervisor", needs_note=True),
-        "report_fixed": REPORT_FIXED,
-        **ALWAYS,
-    },
-    "returned": {"assign": ASSIGN, **ALWAYS},
-    "fixing": {"assign": ASSIGN, "report_fixed": REPORT_FIXED, **ALWAYS},
-    "fix_reported": {"refuse_fix": REFUSE_FIX, "close": CLOSE, "assign": ASSIGN, **ALWAYS},
-    "to_verify": {  # a claim came late: a person decides, having seen what had happened meanwhile
-        "confirm_fix": Step(to="closed", who=VERIFIES, must=(EVIDENCE, NO_STOP)),
-        "close": CLOSE,
-        "refuse_fix": REFUSE_FIX,
-        "assign": Step(to=None, who=ASSIGNS, next_actor="supervisor,department"),
-        **ALWAYS,
-    },
-    "closed": {
-        "reopen": Step(to="assigned", who=INSPECTS, next_actor="department", needs_note=True),
-        "danger": Step(to="assigned", who=FIELD | FIXES, next_actor="department,supervisor"),
-        "stop_work": STOP_AGAIN,
-        "refuse_fix": REFUSE_AGAIN,
-        "delete": ALWAYS["delete"],
-    },
-    "refuted": {
-        "reopen": Step(to="found", who=INSPECTS, next_actor="supervisor", needs_note=True),
-        "danger": Step(to="found", who=FIELD | FIXES, next_actor="supervisor"),
-        "stop_work": STOP_AGAIN,
-        "confirm": Step(to="confirmed", who=SUPERVISES, next_actor="supervisor"),
-        "delete": ALWAYS["delete"],
-    },
-    "merged": {"separate": Step(to="found", who=VERIFIES, next_actor="supervisor", needs_note=True)},
-    "deleted": {"restore": Step(to="found", who=DIRECTS, next_actor="supervisor", needs_note=True)},
-}
-PROPOSED = Step(to="to_verify", who=FIELD | FIXES, next_actor="supervisor,department")
+__all__ = ["ACTS", "ALWAYS", "EVIDENCE", "FIELD", "FIXES", "NO_STOP", "PROPOSED", "STEPS", "SUPERVISES", "VERIFIES", "Step"]
 
 ENDED = frozenset({"closed", "refuted"})
 AT_IT = frozenset({"assigned", "fixing", "fix_reported", "to_verify"})  # the department that is named has the matter
 AWAY = frozenset({"merged", "deleted"})  # no longer a problem of its own: in no ledger, on no map
 CLAIMS = frozenset({"report_fixed", "close"})  # about the world: never refused for coming late
 # Of two rival decisions the server's stands: whoever did not know that the matter went to another is too late.
-OVERTAKEN_BY: Mapping[str, frozenset[str]] = dict.fromkeys(("assign", "accept", "return"), frozenset({"assign"}))
-NAMES_ANOTHER = frozenset({"assign", "merge"})  # to whom, into which: `is_same` says whether it is so already
+OVERTAKEN_BY: Mapping[str, frozenset[str]] = dict.fromkeys(("assign", "accept", "return", "hand_over"), frozenset({"assign"}))
+NAMES_ANOTHER = frozenset({"assign", "merge", "hand_over", "list", "delist"})  # to whom, into which, what it is: `is_same` says whether it is so already
 DANGER = frozenset({"raise", "report", "danger", "reopen", "refuse_fix", "stop_work", "joined", "restore", "separate"})
-FACTS = frozenset({"note", "photo", "work_stopped", "work_going_on", "unmerged_edit"})
+FACTS = frozenset({"note", "photo", "work_stopped", "work_going_on", "unmerged_edit", "received", "answered", "progress"})
 EDITS = frozenset({"edit", "resolve"})
 # Where an action's effect is there already, besides the state that it leads to.
 ALREADY: Mapping[str, frozenset[str]] = {
@@ -115,6 +59,14 @@ ACTIONS = tuple(sorted({action for steps in STEPS.values() for action in steps})
 UNMET: Mapping[str, str] = {
     EVIDENCE: "photos of this problem are not here yet: {missing_photos}",
     NO_STOP: "work is stopped: the stop is lifted first",
+    ACCEPTED: "a hazard under listed supervision is closed when its acceptance has passed",
+    UNLISTED: "it is under listed supervision: it is delisted first",
+    LISTED: "it is not under listed supervision",
+    MAJOR: "it has not been judged a major hazard",
+    CANDIDATE: "it is no candidate for a major hazard, or has been decided already",
+    FREE: "an application is open already",
+    EXTENSION: "no application for an extension is open",
+    ACCEPTANCE: "no application for acceptance is open",
 }
 
 
@@ -133,6 +85,11 @@ class Present:
     is_base_known: bool = True
     is_same: bool = False
     awaits_own: bool = False
+    waits_for: str | None = None
+    grade: str = "general"
+    is_candidate: bool = False
+    is_listed: bool = False
+    is_accepted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -151,7 +108,7 @@ def judge(action: str, role: str, now: Present) -> Judgement:
     waits = now.awaits_own and step is not None and EVIDENCE in step.must
     ends, is_so = releases(action, step), is_already_so(action, now)
     is_away = now.state in AWAY and step is None and not is_so
-    is_stale, is_late = now.is_base_known and bool(now.said - FACTS), bool(now.said - FACTS - EDITS)
+    is_stale, is_late = now.is_base_known and bool(now.said - FACTS), bool(now.said - FACTS - EDITS - QUIET)
     verdict = decide(
         Situation(
             is_already_so=is_so,
@@ -173,7 +130,7 @@ def judge(action: str, role: str, now: Present) -> Judgement:
 def releases(action: str, step: Step | None) -> bool:
     """Whether an action ends a danger as far as the record goes; such a one holds only for what its author saw."""
     steps = [step] if step else [row[action] for row in STEPS.values() if action in row]
-    return any(s.stops_work is False or (s.to is not None and s.to in ENDED | AWAY) for s in steps)
+    return any(s.releases or s.stops_work is False or (s.to is not None and s.to in ENDED | AWAY) for s in steps)
 
 
 def is_already_so(action: str, now: Present) -> bool:
@@ -220,9 +177,22 @@ def said_since(events: Iterable[tuple[Version, str, str]], had: Seen) -> frozens
     return frozenset(action for version, action, _ in kept if version.ver in fresh)
 
 
+def waits(state: str, waits_for: str | None) -> Wait | None:
+    """Who is next and which clock runs; None where nobody has to act any more."""
+    return (APPLICATIONS.get(waits_for or "") or WAITS[state]) if is_open(state) else None
+
+
 _MUST: Mapping[str, Callable[[Present], bool]] = {
     EVIDENCE: lambda now: now.missing_photos == 0,
     NO_STOP: lambda now: not now.is_work_stopped,
+    ACCEPTED: lambda now: not now.is_listed or now.is_accepted,
+    UNLISTED: lambda now: not now.is_listed,
+    LISTED: lambda now: now.is_listed,
+    MAJOR: lambda now: now.grade == "major",
+    CANDIDATE: lambda now: now.is_candidate,
+    FREE: lambda now: now.waits_for is None,
+    EXTENSION: lambda now: now.waits_for == EXTENSION,
+    ACCEPTANCE: lambda now: now.waits_for == ACCEPTANCE,
 }
 
 
@@ -232,7 +202,7 @@ def _who(action: str) -> frozenset[str]:
 
 def _why(action: str, now: Present, verdict: Verdict, unmet: list[str]) -> str:
     if verdict.reason == "conflict":
-        newer = ", ".join(sorted(now.said - FACTS)) or "nothing is known"
+        newer = ", ".join(sorted(now.said - FACTS - QUIET)) or "nothing is known"
         return f"{action} holds only for what its author saw; since then: {newer}"
     if unmet and verdict.reason == "guard_failed":
         return "; ".join(UNMET[name].format(missing_photos=now.missing_photos) for name in unmet)

@@ -9,9 +9,10 @@ from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validat
 from backend.inspections.schemas import Fix
 from backend.problems.fields import EDITABLE, MAX_TEXT, Editable
 from backend.problems.rules import ACTIONS
+from backend.problems.table import ACTS
 from backend.shapes import SHA256, Real
 
-_ELSEWHERE = {"assign", "merge", "danger"}  # steps that come with more than a note: verbs of their own
+_ELSEWHERE = {"assign", "merge", "danger"} | ACTS  # steps that come with more than a note: verbs of their own
 OBSERVATIONS = ("danger", "work_stopped", "work_going_on")
 
 
@@ -177,6 +178,17 @@ class ProblemOut(Schema):
     is_near_boundary = fields.Boolean()
     unplaced_reason = fields.String(allow_none=True)
     next_actor = fields.String(allow_none=True)
+    clock = fields.String(allow_none=True)
+    clock_on = fields.Date(allow_none=True)
+    escalated_level = fields.String(allow_none=True)
+    waits_for = fields.String(allow_none=True)
+    decide_by_on = fields.Date(allow_none=True)
+    is_listed = fields.Boolean()
+    listed_level = fields.String(allow_none=True)
+    report_by_on = fields.Date(allow_none=True)
+    is_accepted = fields.Boolean()
+    recurs_id = fields.String(allow_none=True)
+    recurrence = fields.Integer()
     is_work_stopped = fields.Boolean()
     merged_into = fields.String(allow_none=True)
     spot = fields.String(allow_none=True)

@@ -74,7 +74,7 @@ def merge(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     _check_needs(found.step, op.args)
     named.merged_into = survivor.id
     effect = _write(session, op, entry, named, found, actor, now)
-    _take_over(survivor, named)
+    _take_over(survivor, named, now)
     survivor.missing_photos = record.missing(session, survivor.id)
     joined = record.by(op, "joined", note=op.args["note"], data={"merged": named.id, "number": named.number})
     record.write(session, survivor, joined, actor, now)
@@ -148,15 +148,18 @@ def _pair(session: Session, actor: Actor, one: str, other: str) -> tuple[Problem
     return first, record.survivor(session, second)
 
 
-def _take_over(survivor: Problem, merged: Problem) -> None:
+def _take_over(survivor: Problem, merged: Problem, now: datetime) -> None:
     survivor.report_count += merged.report_count
     if merged.found_at < survivor.found_at:
         survivor.found_at, survivor.found_quality = merged.found_at, merged.found_quality
     survivor.is_work_stopped = survivor.is_work_stopped or merged.is_work_stopped
     survivor.is_candidate_major = survivor.is_candidate_major or merged.is_candidate_major
+    survivor.decide_by_on = min(filter(None, (survivor.decide_by_on, merged.decide_by_on)), default=None)
     survivor.grade = "major" if "major" in (survivor.grade, merged.grade) else survivor.grade
     if merged.due_on and (survivor.due_on is None or merged.due_on < survivor.due_on):
         survivor.due_on, survivor.deadline_reason = merged.due_on, dict(merged.deadline_reason)
+        if survivor.clock == "fix":
+            record.run(survivor, now)
 
 
 def _leave(session: Session, problem: Problem, op: OpLike, actor: Actor, now: datetime) -> list[Problem]:

@@ -63,14 +63,26 @@ def reassign(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effec
             wanted,
             told,
         )
+    effect = give(session, problem, wanted, told, actor, now)
+    effect.flags = found.verdict.flags
+    return effect
+
+
+def give(
+    session: Session, problem: Problem, department_id: str, told: Mapping[str, Any], actor: Actor, now: datetime
+) -> Effect:
+    """A person makes a department responsible for a held problem, which is judged already; the rest of the chain follows.
+
+    `told`: note, op_id and base of the op. The day by which it is to be fixed stays.
+    """
     data = {
         name: getattr(problem, name)
         for name in ("site_id", "area_path", "district_id", "township_id", "deadline_class")
     }
     data |= {"problem_id": problem.id, "is_by_person": True, **told}
-    duty = rules.Duty(wanted, (), f"person:{actor.id}", 1)
+    duty = rules.Duty(department_id, (), f"person:{actor.id}", 1)
     effect = _store(session, data, duty, (problem.due_on, dict(problem.deadline_reason)), now)
-    effect.flags, effect.ver = found.verdict.flags, problem.ver + 1
+    effect.ver = problem.ver + 1
     return effect
 
 

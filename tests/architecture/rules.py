@@ -15,7 +15,7 @@ STAIRCASE = (
     ("access",),
     ("journal", "feed"),
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),
-    ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",), ("evidence",),
+    ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",), ("supervision",), ("evidence",),
     ("ledgers",), ("handovers",), ("rings",), ("mine",), ("periods",), ("documents",),
     ("notices",),
     ("ops",),
@@ -51,7 +51,7 @@ UNSCOPED = {
 # handlers that `ops` calls, what they call, and the books.
 DOOR = {
     "problems/record.py", "problems/edits.py", "problems/numbers.py", "accounts/grants.py",
-    "feed/log.py", "journal/book.py", "ops/custody.py", "ledgers/lines.py", "responsibility/posts.py",
+    "supervision/record.py", "feed/log.py", "journal/book.py", "ops/custody.py", "ledgers/lines.py", "responsibility/posts.py",
 }  # fmt: skip
 # Beside it: files → the tables that they may write, none of which devices are told of or a ledger counts.
 BESIDE: dict[str, set[str]] = {
@@ -75,6 +75,7 @@ BESIDE: dict[str, set[str]] = {
 }
 HANDLERS_FOR_OTHERS = {
     "backups/membership.py",  # in which buckets an area is: a pure function
+    "supervision/transfers.py",  # handlers too
     "problems/steps.py",  # the handlers of a problem's steps, in a file of their own
 }
 TOLD_TO_DEVICES = {"Area", "Department", "Site", "Programme", "Sweep", "Team", "Task", "Inspection", "Problem", "FeedRow"}

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Engine, event
@@ -69,6 +70,8 @@ def sha_of(text: str) -> str:
 class Ground:
     """What a test does to the city and sees of it."""
 
+    now: datetime | None = None  # what the server's clock says; None: the time
+
     def __init__(self) -> None:
         with snapshot() as session:
             sites = [s.id for s in territory.sites_of_kinds(session, SYSTEM, ("school",)) if s.district_id == "370303"]
@@ -80,8 +83,13 @@ class Ground:
     def do(self, verb: str, ent: str, who: str | Actor = "district", base: Any = None, op: str | None = None,
            kind: str = "problem", at: Mapping[str, Any] | None = None, **args: Any) -> Outcome:  # fmt: skip
         """One op; its outcome."""
-        actor, now = PEOPLE[who] if isinstance(who, str) else who, now_utc()
-        made = desk_op(op or new_id(), verb, args, actor.id, (kind, ent), now, base)
+        return self.op(verb, (kind, ent), who, base, args, op, at)
+
+    def op(self, verb: str, ent: tuple[str, str], who: str | Actor, base: Any, args: Mapping[str, Any], op: str | None = None,
+           at: Mapping[str, Any] | None = None) -> Outcome:  # fmt: skip
+        """The same with its args whole, whatever their names are."""
+        actor, now = PEOPLE[who] if isinstance(who, str) else who, self.now or now_utc()
+        made = desk_op(op or new_id(), verb, args, actor.id, ent, now, base)
         if at is not None:
             made = replace(made, at=at)
         (outcome,) = rows.run(lambda session: apply(session, [made], actor, now))
@@ -104,7 +112,7 @@ class Ground:
 
     def arrive(self, sha: str) -> None:
         """The bytes of a photo are whole."""
-        submit("photo.receive", {"size": 10, "mime": "image/jpeg"}, SYSTEM, ent=("photo", sha))
+        submit("photo.receive", {"size": 10, "mime": "image/jpeg"}, SYSTEM, self.now, ent=("photo", sha))
 
     def place(self) -> tuple[str, str]:
         """A school and an item of its checklist that nothing has been found at."""

@@ -13,7 +13,8 @@ Op = tuple[str, str, dict[str, Any]]  # verb, who, args
 QUIET = {"deadline": None, "database": None, "suppress_health_check": list(HealthCheck)}
 # Of the row: what names this one problem, and what the ledger of time says.
 OWN = {"id", "number", "open_key", "site_id", "school_id", "item", "category", "description", "township_id", "area_path", "lon", "lat",
-       "deadline_reason", "deadline_class", "is_candidate_major", "assigned_at", "received_at", "found_at", "closed_at", "notes"}  # fmt: skip
+       "deadline_reason", "deadline_class", "is_candidate_major", "assigned_at", "received_at", "found_at", "closed_at", "notes",
+       "clock_on", "clock_reason", "clock_n", "decide_by_on"}  # fmt: skip
 PERSON = st.sampled_from(["inspector", "district", "city"])
 TEXT = st.sampled_from(["甲", "乙", "丙"])
 
@@ -27,10 +28,10 @@ def fact() -> st.SearchStrategy[Op]:
 
 
 VALUES: dict[str, st.SearchStrategy[Any]] = {
-    "spot": TEXT, "plan": TEXT, "target": TEXT, "grade": st.sampled_from(["general", "major"]),
+    "spot": TEXT, "plan": TEXT, "target": TEXT,
     "causes": st.lists(st.sampled_from(["person", "thing", "management"]), max_size=3), "due_on": st.sampled_from(["2026-12-05", "2026-12-06"]),
 }  # fmt: skip
-BEFORE: dict[str, Any] = {"spot": "原处", "plan": None, "target": "原定", "grade": "general", "causes": ["thing"], "due_on": "2026-12-01"}
+BEFORE: dict[str, Any] = {"spot": "原处", "plan": None, "target": "原定", "causes": ["thing"], "due_on": "2026-12-01"}
 CHANGES = {  # each field's author saw what is there, or something else
     name: st.builds(lambda was, now: {"was": was, "now": now}, st.sampled_from([BEFORE[name], "别的"]), value)
     for name, value in VALUES.items()

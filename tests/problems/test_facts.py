@@ -41,7 +41,7 @@ def test_a_danger_seen_again_reopens_what_was_closed(both: Ground) -> None:
     both.put(ent, state="closed", is_open=False, open_key=None)
     done = both.do("problem.observe", ent, "school", base={"ver": 2}, seen="danger", note="又积水了", fix=None)
     row = both.row(ent)
-    assert (done.status, row["state"], row["is_open"], row["next_actor"]) == ("applied", "assigned", True, "department,supervisor")
+    assert (done.status, row["state"], row["is_open"], row["next_actor"]) == ("applied", "assigned", True, "department")
     assert row["open_key"], "and owns its hazard's key again"
 
 

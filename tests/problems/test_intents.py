@@ -54,7 +54,7 @@ def test_closed_after_it_was_reassigned_is_a_claim_that_a_supervisor_confirms(bo
     assert both.do("problem.assign", ent, "district", base, department_id="market").status == "applied"
     done = both.act(ent, "close", "inspector", base, photos=[sha])
     row = both.row(ent)
-    assert (done.status, row["state"], row["next_actor"]) == ("proposed", "to_verify", "supervisor,department")
+    assert (done.status, row["state"], row["next_actor"]) == ("proposed", "to_verify", "supervisor")
     assert row["department_id"] == "market" and both.lines(ent)[-1].photos == [sha]
     fixer = replace(PEOPLE["department"], department_id="market")
     assert both.act(ent, "confirm_fix", fixer, both.seen(ent)).reason == "forbidden", "not by who fixed it"
