@@ -16,7 +16,9 @@ FORMER = "former"  # a person who has left: their device may still hand over wha
 
 PERMISSIONS: Mapping[str, frozenset[str]] = {
     "system": frozenset(
-        _CITY | _FIELD | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive", "server.keep", "problem.escalate"}
+        _CITY
+        | _FIELD
+        | {"city.load", "pack.install", "user.add", "post.hold", "photo.receive", "server.keep", "problem.escalate"}
     ),
     "admin": frozenset(
         _READ

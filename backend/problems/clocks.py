@@ -13,7 +13,13 @@ from backend.problems.table import LEVELS, Step
 from backend.programmes import limits
 from backend.workdays import local_date
 
-NONE: dict[str, Any] = {"next_actor": None, "clock": None, "clock_on": None, "clock_reason": {}, "escalated_level": None}
+NONE: dict[str, Any] = {
+    "next_actor": None,
+    "clock": None,
+    "clock_on": None,
+    "clock_reason": {},
+    "escalated_level": None,
+}
 
 
 def of(row: Mapping[str, Any], now: datetime) -> dict[str, Any]:
@@ -32,7 +38,11 @@ def _fix(row: Mapping[str, Any]) -> limits.Due:
     due_on, told = row["due_on"], row["deadline_reason"] or {}
     if due_on is not None:
         return due_on, {"limit": "fix"}
-    return None, {"limit": "fix", "none": "no_calendar" if "unknown" in told else "no_day_set", "detail": told.get("unknown")}
+    return None, {
+        "limit": "fix",
+        "none": "no_calendar" if "unknown" in told else "no_day_set",
+        "detail": told.get("unknown"),
+    }
 
 
 def waits_after(step: Step, waits_for: str | None) -> str | None:

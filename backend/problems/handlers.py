@@ -138,12 +138,18 @@ def _again(session: Session, open_key: str | None, found_at: datetime) -> dict[s
         return {"recurs_id": None, "recurrence": 0}
     until, _ = limits.due("recurs", local_date(before["closed_at"]))
     is_again = until is not None and local_date(found_at) <= until
-    return {"recurs_id": before["id"], "recurrence": before["recurrence"] + 1} if is_again else {"recurs_id": None, "recurrence": 0}
+    return (
+        {"recurs_id": before["id"], "recurrence": before["recurrence"] + 1}
+        if is_again
+        else {"recurs_id": None, "recurrence": 0}
+    )
 
 
 def _closed(session: Session, key: str) -> dict[str, Any] | None:
     site, _, item = key.rpartition(":")
-    return rows.kept(session, Problem, f"closed:{key}", lambda: queries.last_closed(session, SYSTEM, [(site, item)]).get(key))
+    return rows.kept(
+        session, Problem, f"closed:{key}", lambda: queries.last_closed(session, SYSTEM, [(site, item)]).get(key)
+    )
 
 
 def _unclocked(session: Session, data: Mapping[str, Any], open_key: str | None, now: datetime) -> dict[str, Any]:

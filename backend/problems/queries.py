@@ -99,7 +99,7 @@ def last_closed(session: Session, actor: Actor, hazards: Sequence[tuple[str, str
     columns = (Problem.id, Problem.site_id, Problem.item, Problem.closed_at, Problem.recurrence)
     statement = visible(Problem, actor).with_only_columns(*columns).where(
         Problem.site_id.in_(sorted({site for site, _ in hazards})), Problem.item.in_(sorted({item for _, item in hazards})),
-        Problem.state == "closed",
+        Problem.state == "closed", Problem.closed_at.is_not(None),
     )  # fmt: skip
     found = session.execute(statement.order_by(Problem.closed_at, Problem.id))
     return {f"{row.site_id}:{row.item}": dict(row._mapping) for row in found}

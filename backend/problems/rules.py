@@ -34,17 +34,35 @@ from backend.problems.table import (
 from sync_protocol.lineage import Seen, Version, unseen
 from sync_protocol.workflow import Situation, Verdict, decide
 
-__all__ = ["ACTS", "ALWAYS", "EVIDENCE", "FIELD", "FIXES", "NO_STOP", "PROPOSED", "STEPS", "SUPERVISES", "VERIFIES", "Step"]
+__all__ = [
+    "ACTS",
+    "ALWAYS",
+    "EVIDENCE",
+    "FIELD",
+    "FIXES",
+    "NO_STOP",
+    "PROPOSED",
+    "STEPS",
+    "SUPERVISES",
+    "VERIFIES",
+    "Step",
+]
 
 ENDED = frozenset({"closed", "refuted"})
 AT_IT = frozenset({"assigned", "fixing", "fix_reported", "to_verify"})  # the department that is named has the matter
 AWAY = frozenset({"merged", "deleted"})  # no longer a problem of its own: in no ledger, on no map
 CLAIMS = frozenset({"report_fixed", "close"})  # about the world: never refused for coming late
 # Of two rival decisions the server's stands: whoever did not know that the matter went to another is too late.
-OVERTAKEN_BY: Mapping[str, frozenset[str]] = dict.fromkeys(("assign", "accept", "return", "hand_over"), frozenset({"assign"}))
-NAMES_ANOTHER = frozenset({"assign", "merge", "hand_over", "list", "delist"})  # to whom, into which, what it is: `is_same` says whether it is so already
+OVERTAKEN_BY: Mapping[str, frozenset[str]] = dict.fromkeys(
+    ("assign", "accept", "return", "hand_over"), frozenset({"assign"})
+)
+NAMES_ANOTHER = frozenset(
+    {"assign", "merge", "hand_over", "list", "delist"}
+)  # to whom, into which, what it is: `is_same` says whether it is so already
 DANGER = frozenset({"raise", "report", "danger", "reopen", "refuse_fix", "stop_work", "joined", "restore", "separate"})
-FACTS = frozenset({"note", "photo", "work_stopped", "work_going_on", "unmerged_edit", "received", "answered", "progress"})
+FACTS = frozenset(
+    {"note", "photo", "work_stopped", "work_going_on", "unmerged_edit", "received", "answered", "progress"}
+)
 EDITS = frozenset({"edit", "resolve"})
 # Where an action's effect is there already, besides the state that it leads to.
 ALREADY: Mapping[str, frozenset[str]] = {

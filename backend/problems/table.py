@@ -18,7 +18,11 @@ ASSIGNS = SUPERVISES | {"township"}
 FIELD = INSPECTS | SUPERVISES
 
 EVIDENCE, NO_STOP = "evidence", "no_stop"  # every photo that is spoken of is here; no stop-work is in force
-ACCEPTED, UNLISTED, LISTED = "accepted", "unlisted", "listed"  # of listed supervision: acceptance passed, where it is listed
+ACCEPTED, UNLISTED, LISTED = (
+    "accepted",
+    "unlisted",
+    "listed",
+)  # of listed supervision: acceptance passed, where it is listed
 MAJOR, CANDIDATE = "major", "candidate"
 FREE, EXTENSION, ACCEPTANCE = "free", "extension", "acceptance"  # what application the problem waits with, if any
 
@@ -70,7 +74,9 @@ APPLICATIONS: Mapping[str, Wait] = {
 LEVELS = ("township", "district", "city")  # an overdue clock is told of upwards, one after the other
 
 ASSIGN = Step(to="assigned", who=ASSIGNS)
-HAND_OVER = Step(to=None, who=ASSIGNS, needs_note=True, document="handover", limit="reply")  # 移交: an assign follows at once
+HAND_OVER = Step(
+    to=None, who=ASSIGNS, needs_note=True, document="handover", limit="reply"
+)  # 移交: an assign follows at once
 REPORT_FIXED = Step(to="fix_reported", who=FIXES, needs_photo=True)
 CLOSE = Step(to="closed", who=INSPECTS, must=(EVIDENCE, NO_STOP, ACCEPTED), document="reinspection")
 REFUSE_FIX = Step(to="fixing", who=INSPECTS, needs_note=True, document="reinspection")
@@ -92,16 +98,37 @@ ALWAYS: Mapping[str, Step] = {  # in every state in which somebody still has to 
     "decide_general": Step(to=None, who=VERIFIES, must=(UNLISTED,), releases=True),
     "list": Step(to=None, who=DIRECTS, must=(MAJOR,), document="supervision", limit="progress_report"),
 }
-ASK_EXTENSION = Step(to=None, who=UNIT, must=(FREE,), needs_note=True, waits=EXTENSION, document="extension_request", limit="decide_extension")
+ASK_EXTENSION = Step(
+    to=None,
+    who=UNIT,
+    must=(FREE,),
+    needs_note=True,
+    waits=EXTENSION,
+    document="extension_request",
+    limit="decide_extension",
+)
 _EXTENDS: Mapping[str, Step] = {
     "ask_extension": ASK_EXTENSION,
     "grant_extension": Step(to=None, who=VERIFIES, must=(EXTENSION,), waits="", document="extension_decision"),
-    "refuse_extension": Step(to=None, who=VERIFIES, must=(EXTENSION,), needs_note=True, waits="", document="extension_decision"),
+    "refuse_extension": Step(
+        to=None, who=VERIFIES, must=(EXTENSION,), needs_note=True, waits="", document="extension_decision"
+    ),
 }
 _ACCEPTS: Mapping[str, Step] = {
-    "ask_acceptance": Step(to=None, who=UNIT, must=(FREE,), waits=ACCEPTANCE, document="acceptance_request", limit="visit_acceptance"),
-    "pass_acceptance": Step(to=None, who=VERIFIES, must=(ACCEPTANCE, EVIDENCE, NO_STOP), waits="", releases=True, document="acceptance_opinion"),
-    "fail_acceptance": Step(to="fixing", who=VERIFIES, must=(ACCEPTANCE,), needs_note=True, document="acceptance_opinion"),
+    "ask_acceptance": Step(
+        to=None, who=UNIT, must=(FREE,), waits=ACCEPTANCE, document="acceptance_request", limit="visit_acceptance"
+    ),
+    "pass_acceptance": Step(
+        to=None,
+        who=VERIFIES,
+        must=(ACCEPTANCE, EVIDENCE, NO_STOP),
+        waits="",
+        releases=True,
+        document="acceptance_opinion",
+    ),
+    "fail_acceptance": Step(
+        to="fixing", who=VERIFIES, must=(ACCEPTANCE,), needs_note=True, document="acceptance_opinion"
+    ),
 }
 STEPS: Mapping[str, Mapping[str, Step]] = {
     "found": {
@@ -122,7 +149,14 @@ STEPS: Mapping[str, Mapping[str, Step]] = {
     },
     "returned": {"assign": ASSIGN, **ALWAYS},
     "fixing": {"assign": ASSIGN, "report_fixed": REPORT_FIXED, **_EXTENDS, **ALWAYS},
-    "fix_reported": {"refuse_fix": REFUSE_FIX, "close": CLOSE, "assign": ASSIGN, **_ACCEPTS, "delist": DELIST, **ALWAYS},
+    "fix_reported": {
+        "refuse_fix": REFUSE_FIX,
+        "close": CLOSE,
+        "assign": ASSIGN,
+        **_ACCEPTS,
+        "delist": DELIST,
+        **ALWAYS,
+    },
     "to_verify": {  # a claim came late: a person decides, having seen what had happened meanwhile
         "confirm_fix": Step(to="closed", who=VERIFIES, must=(EVIDENCE, NO_STOP, ACCEPTED)),
         "close": CLOSE,
@@ -152,8 +186,19 @@ STEPS: Mapping[str, Mapping[str, Step]] = {
 }
 PROPOSED = Step(to="to_verify", who=FIELD | FIXES, told=("department",))
 # Acts that are records of their own, and what follows from the clock: asked for by verbs of their own.
-ACTS = frozenset({"hand_over", "inform", "ask_help", "escalate", "consult", "decide_major", "decide_general", "list", "delist"}) | (
-    _EXTENDS.keys() | _ACCEPTS.keys()
-)
+ACTS = frozenset(
+    {"hand_over", "inform", "ask_help", "escalate", "consult", "decide_major", "decide_general", "list", "delist"}
+) | (_EXTENDS.keys() | _ACCEPTS.keys())
 # Of these, what says nothing of the danger and takes nothing from anybody: whoever closes need not have seen it (P70).
-QUIET = frozenset({"inform", "ask_help", "escalate", "consult", "ask_extension", "grant_extension", "refuse_extension", "ask_acceptance"})
+QUIET = frozenset(
+    {
+        "inform",
+        "ask_help",
+        "escalate",
+        "consult",
+        "ask_extension",
+        "grant_extension",
+        "refuse_extension",
+        "ask_acceptance",
+    }
+)

@@ -103,7 +103,9 @@ def read(path: Path) -> Limits:
     """The limits of a file. Raises ValueError naming the row that is wrong."""
     body = yaml.safe_load(path.read_text(encoding="utf-8"))
     rows = [_row(row) for row in body["limits"]]
-    terms = tuple(Term(t["id"], date.fromisoformat(t["begins_on"]), date.fromisoformat(t["ends_on"])) for t in body["terms"])
+    terms = tuple(
+        Term(t["id"], date.fromisoformat(t["begins_on"]), date.fromisoformat(t["ends_on"])) for t in body["terms"]
+    )
     if len({row.id for row in rows}) < len(rows):
         raise ValueError("a limit is given twice")
     ends = [day for term in terms for day in (term.begins_on, term.ends_on)]

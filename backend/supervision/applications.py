@@ -35,10 +35,12 @@ def ask_extension(session: Session, op: OpLike, actor: Actor, now: datetime) -> 
     said = {"until": until.isoformat(), "reason": op.args["reason"], "measures": op.args["measures"],
             "before": problem.due_on.isoformat()}  # fmt: skip
     record.opened(session, op, actor, problem, "extension", "open", said, step.limit, now)
-    record.take(session, op, actor, problem, "ask_extension", step, op.args["reason"], now, {"extension": op.id, **said})
+    record.take(
+        session, op, actor, problem, "ask_extension", step, op.args["reason"], now, {"extension": op.id, **said}
+    )
     problem.waits_id = op.id
     session.flush()
-    return record.told(problem, op.id)
+    return record.told(problem, "ask_extension", op.id)
 
 
 def decide_extension(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -57,12 +59,20 @@ def decide_extension(session: Session, op: OpLike, actor: Actor, now: datetime) 
         until = op.args["until"] or date.fromisoformat(found.said["until"])
         _later(until, max(filter(None, (problem.due_on, local_date(now)))), "/until")
         answer["until"] = until.isoformat()
-        told = {"set_by": actor.id, "op": op.id, "extension": found.id, "why": found.said["reason"], "before": problem.deadline_reason}
+        told = {
+            "set_by": actor.id,
+            "op": op.id,
+            "extension": found.id,
+            "why": found.said["reason"],
+            "before": problem.deadline_reason,
+        }
         problem.due_on, problem.deadline_reason = until, told
-    record.take(session, op, actor, problem, STEP_OF[status], step, op.args["opinion"], now, {"extension": found.id, **answer})
+    record.take(
+        session, op, actor, problem, STEP_OF[status], step, op.args["opinion"], now, {"extension": found.id, **answer}
+    )
     record.ended(found, status, answer, actor, now)
     session.flush()
-    return record.told(problem, found.id, status=status)
+    return record.told(problem, STEP_OF[status], found.id, status=status)
 
 
 def ask_acceptance(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -70,12 +80,14 @@ def ask_acceptance(session: Session, op: OpLike, actor: Actor, now: datetime) ->
     problem, _ = problems.reach(session, actor, op.ent_id)
     step = record.judged(session, op, actor, problem, "ask_acceptance")
     assert step is not None, "asking is never so already"
-    said = {name: op.args[name] for name in ("summary", "funds", "self_check")} | {"done_on": op.args["done_on"].isoformat()}
+    said = {name: op.args[name] for name in ("summary", "funds", "self_check")} | {
+        "done_on": op.args["done_on"].isoformat()
+    }
     record.opened(session, op, actor, problem, "acceptance", "open", said, step.limit, now)
     record.take(session, op, actor, problem, "ask_acceptance", step, op.args["summary"], now, {"acceptance": op.id})
     problem.waits_id = op.id
     session.flush()
-    return record.told(problem, op.id)
+    return record.told(problem, "ask_acceptance", op.id)
 
 
 def decide_acceptance(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -90,12 +102,16 @@ def decide_acceptance(session: Session, op: OpLike, actor: Actor, now: datetime)
     record.not_by(actor, found, problem)
     _reason(step.needs_note, op.args["opinion"])
     visited = op.args["visited_on"]
-    answer = {"opinion": op.args["opinion"], "experts": op.args["experts"], "visited_on": visited.isoformat() if visited else None}
+    answer = {
+        "opinion": op.args["opinion"],
+        "experts": op.args["experts"],
+        "visited_on": visited.isoformat() if visited else None,
+    }
     record.take(session, op, actor, problem, STEP_OF[status], step, op.args["opinion"], now, {"acceptance": found.id})
     problem.is_accepted = status == "passed"
     record.ended(found, status, answer, actor, now)
     session.flush()
-    return record.told(problem, found.id, status=status)
+    return record.told(problem, STEP_OF[status], found.id, status=status)
 
 
 def _in_time(problem: Problem, today: date) -> None:

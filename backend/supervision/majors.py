@@ -34,7 +34,7 @@ def consult(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect
     problem.decide_by_on = by_on
     record.take(session, op, actor, problem, "consult", step, op.args["note"], now, {"decision": op.id})
     session.flush()
-    return record.told(problem, op.id)
+    return record.told(problem, "consult", op.id)
 
 
 def decide(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -57,9 +57,11 @@ def decide(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     if asked is not None:
         record.ended(asked, "answered", {"decision": op.id}, actor, now)
     problem.grade, problem.is_candidate_major, problem.decide_by_on = verdict, False, None
-    record.take(session, op, actor, problem, action, step, op.args["minutes"], now, {"decision": op.id, "grade": verdict})
+    record.take(
+        session, op, actor, problem, action, step, op.args["minutes"], now, {"decision": op.id, "grade": verdict}
+    )
     session.flush()
-    return record.told(problem, op.id, grade=verdict)
+    return record.told(problem, action, op.id, grade=verdict)
 
 
 def order(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -82,7 +84,7 @@ def order(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         problems.run(problem, now)
     record.take(session, op, actor, problem, "list", step, op.args["demand"], now, {"listing": op.id, **said})
     session.flush()
-    return record.told(problem, op.id)
+    return record.told(problem, "list", op.id)
 
 
 def report(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -98,9 +100,11 @@ def report(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     found.answer = {**found.answer, "reports": [*found.answer.get("reports", ()), told]}
     found.due_on, found.due_reason = limits.due("progress_report", today, times=2)
     problem.report_by_on, found.ver = found.due_on, found.ver + 1
-    problems.write(session, problem, problems.by(op, "progress", note=op.args["text"], data={"listing": found.id}), actor, now)
+    problems.write(
+        session, problem, problems.by(op, "progress", note=op.args["text"], data={"listing": found.id}), actor, now
+    )
     session.flush()
-    return record.told(problem, found.id)
+    return record.told(problem, "progress", found.id)
 
 
 def delist(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -117,7 +121,7 @@ def delist(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     answer = {"reason": op.args["reason"], "publish_by": _day("publish_delisting", now)}
     record.ended(found, "delisted", answer, actor, now)
     session.flush()
-    return record.told(problem, found.id)
+    return record.told(problem, "delist", found.id)
 
 
 def escalate(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -136,7 +140,9 @@ def escalate(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effec
     problem.escalated_level = level
     record.take(session, op, actor, problem, "escalate", step, "", now, _late(problem, level))
     session.flush()
-    return effect_of(problem, "applied", level=level)
+    effect = effect_of(problem, "applied", level=level)
+    effect.events.append(problems.stepped(problem, problems.Entry("escalate")))
+    return effect
 
 
 def _late(problem: Problem, level: str) -> dict[str, Any]:

@@ -14,7 +14,12 @@ from backend.supervision.models import Proceeding, TransferSide
 
 BOXES = ("received", "sent")
 # what is counted on the desk: 已接收未回复 · 已接收未反馈 · 已抄告未回复 · 已抄告未反馈
-STATES = {"unreplied": ("sent",), "unanswered": ("sent", "received"), "answered": ("answered",), "all": ("sent", "received", "answered")}
+STATES = {
+    "unreplied": ("sent",),
+    "unanswered": ("sent", "received"),
+    "answered": ("answered",),
+    "all": ("sent", "received", "answered"),
+}
 
 
 def get(session: Session, actor: Actor, kind: str, name: str) -> Proceeding | None:
@@ -45,7 +50,9 @@ def standing(session: Session, problem_id: str, kind: str, status: str) -> Proce
 def ids_of(session: Session, actor: Actor, problem_id: str) -> list[str]:
     """Ids of the proceedings of a problem."""
     return list(
-        session.scalars(visible(Proceeding, actor).with_only_columns(Proceeding.id).where(Proceeding.problem_id == problem_id))
+        session.scalars(
+            visible(Proceeding, actor).with_only_columns(Proceeding.id).where(Proceeding.problem_id == problem_id)
+        )
     )
 
 
@@ -61,10 +68,14 @@ def transfers(
 ) -> Sequence[Any]:
     """(proceeding, number, description, site of its problem) of a box, newest first, those after a position (time, id)."""
     columns = (Proceeding, Problem.number, Problem.description, Problem.site_id, Problem.state)
-    statement = _box(actor, box, STATES[state]).join(Problem, Problem.id == Proceeding.problem_id).with_only_columns(*columns)
+    statement = (
+        _box(actor, box, STATES[state]).join(Problem, Problem.id == Proceeding.problem_id).with_only_columns(*columns)
+    )
     if after is not None:
         at, key = after
-        statement = statement.where(or_(Proceeding.opened_at < at, (Proceeding.opened_at == at) & (Proceeding.id < key)))
+        statement = statement.where(
+            or_(Proceeding.opened_at < at, (Proceeding.opened_at == at) & (Proceeding.id < key))
+        )
     return session.execute(statement.order_by(Proceeding.opened_at.desc(), Proceeding.id.desc()).limit(limit)).all()
 
 
@@ -96,7 +107,9 @@ def _count(session: Session, statement: Select[Any]) -> int:
 
 def _box(actor: Actor, box: str, statuses: Sequence[str]) -> Select[Proceeding]:
     mine = visible(TransferSide, actor).with_only_columns(TransferSide.proceeding_id).where(TransferSide.box == box)
-    return visible(Proceeding, SYSTEM).where(Proceeding.kind == "transfer", Proceeding.status.in_(statuses), Proceeding.id.in_(mine))
+    return visible(Proceeding, SYSTEM).where(
+        Proceeding.kind == "transfer", Proceeding.status.in_(statuses), Proceeding.id.in_(mine)
+    )
 
 
 def _seen(actor: Actor, kind: str) -> Select[Proceeding]:

@@ -23,7 +23,9 @@ from backend.supervision.models import Proceeding, TransferSide
 from backend.workdays import local_date
 
 
-def judged(session: Session, op: OpLike, actor: Actor, problem: Problem, action: str, is_same: bool = False) -> Step | None:
+def judged(
+    session: Session, op: OpLike, actor: Actor, problem: Problem, action: str, is_same: bool = False
+) -> Step | None:
     """The step that an act comes to; None: it is so already, or somebody else has decided.
 
     Raises Refused as a step does, and where the problem goes on as another one.
@@ -101,9 +103,10 @@ def noop(problem: Problem) -> Effect:
     return Effect("noop", ver=problem.ver, summary={"problem": problem.number, "area_path": problem.area_path})
 
 
-def told(problem: Problem, proceeding_id: str, **more: Any) -> Effect:
-    """The effect of an act on a problem, with the proceeding as its result."""
+def told(problem: Problem, action: str, proceeding_id: str, **more: Any) -> Effect:
+    """The effect of an act on a problem, with the proceeding as its result; whoever follows hears of it as of a step."""
     effect = effect_of(problem, "applied", proceeding=proceeding_id)
+    effect.events.append(problems.stepped(problem, problems.Entry(action)))
     effect.result = {"proceeding": proceeding_id, **more}
     return effect
 

@@ -87,7 +87,9 @@ class DecideMajor(Strict):
     """args of `major.decide`: who has decided, by post; what was said; what the experts think where they were asked."""
 
     verdict = fields.String(required=True, validate=validate.OneOf(["general", "major"]))
-    posts = fields.List(fields.String(validate=validate.Length(1, 120)), required=True, validate=validate.Length(MIN_POSTS, 50))
+    posts = fields.List(
+        fields.String(validate=validate.Length(1, 120)), required=True, validate=validate.Length(MIN_POSTS, 50)
+    )
     minutes = fields.String(required=True, validate=SOME_TEXT)
     expert_opinion = fields.String(load_default="", validate=TEXT)
 

@@ -38,12 +38,18 @@ def send(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     if kind == "inform" and is_lead:
         raise Refused("guard_failed", f"{department} has {problem.number} already")
     note = op.args["note"]
-    said = {"kind": kind, "department": department, "area": op.args["area_id"], "from": problem.department_id, "note": note}
+    said = {
+        "kind": kind,
+        "department": department,
+        "area": op.args["area_id"],
+        "from": problem.department_id,
+        "note": note,
+    }
     record.opened(session, op, actor, problem, "transfer", "sent", said, step.limit, now)
     record.side(session, op.id, "sent", problem.area_path, actor.department_id)
     record.side(session, op.id, "received", place, department)
     record.take(session, op, actor, problem, ACTIONS[kind], step, note, now, {"transfer": op.id, **said})
-    effect = record.told(problem, op.id)
+    effect = record.told(problem, ACTIONS[kind], op.id)
     if kind == "hand_over":
         told = {"note": note, "op_id": op.id, "base": op.base}
         effect.events += responsibility.give(session, problem, department, told, actor, now).events
@@ -83,7 +89,7 @@ def _fact(session: Session, op: OpLike, actor: Actor, problem: Problem, found: P
     data: dict[str, Any] = {"transfer": found.id, "on_time": on_time}
     problems.write(session, problem, problems.by(op, action, note=text, data=data), actor, now)
     session.flush()
-    return record.told(problem, found.id, status=found.status)
+    return record.told(problem, action, found.id, status=found.status)
 
 
 def _addressed(actor: Actor, found: Proceeding) -> None:
@@ -99,7 +105,12 @@ def _place(session: Session, problem: Problem, kind: str, area_id: str | None) -
             raise _invalid("only a request for assistance names an area")
         return problem.area_path
     path = territory.area_path(session, area_id) if area_id else None
-    if path is None or problem.area_path == path or problem.area_path.startswith(f"{path}/") or path.startswith(f"{problem.area_path}/"):
+    if (
+        path is None
+        or problem.area_path == path
+        or problem.area_path.startswith(f"{path}/")
+        or path.startswith(f"{problem.area_path}/")
+    ):
         raise _invalid("a request for assistance names a neighbouring area")
     return path
 

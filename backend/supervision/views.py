@@ -43,8 +43,8 @@ def transfers() -> dict[str, Any]:
 
 def _row(found: Any, number: str, description: str, site_id: str | None, state: str) -> dict[str, Any]:
     """A transfer with as much of its problem as its receiver must know."""
-    shown: dict[str, Any] = ProceedingOut().dump(found)
-    return shown | {"number": number, "description": description, "site_id": site_id, "state": state}
+    about = {"number": number, "description": description, "site_id": site_id, "state": state}
+    return {"transfer": ProceedingOut().dump(found), "problem": about}
 
 
 def _one_of(name: str, asked: Any, choices: tuple[str, ...]) -> str:

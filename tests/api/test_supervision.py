@@ -24,7 +24,10 @@ def test_a_transfer_is_seen_by_both_sides_and_counted_until_it_is_answered(world
     sent = op(world, "zhangdian", "transfer.send", ("problem", raised.id), kind="inform", department_id="education", note="请知悉（示例）")
     name = sent.json["result"]["proceeding"]
     mine = world.desk("education").get("/v1/transfers?state=unreplied").json["transfers"]
-    assert [(t["number"], t["said"]["note"], t["due_reason"]["basis"]["title"]) for t in mine if t["id"] == name] == [
+    assert [
+        (t["problem"]["number"], t["transfer"]["said"]["note"], t["transfer"]["due_reason"]["basis"]["title"])
+        for t in mine if t["transfer"]["id"] == name
+    ] == [
         (raised.number, "请知悉（示例）", "安全生产隐患抄告表（宁波）")
     ]
     assert world.desk("education").get(f"/v1/problems/{raised.id}").status_code == 404, "the lead is another department's"
@@ -54,7 +57,7 @@ def test_transfers_are_read_page_by_page_and_none_is_missed(world: World, raised
     seen, after = [], ""
     while True:
         page = world.desk("zhangdian").get(f"/v1/transfers?box=sent&limit=2{after}").json
-        seen += [t["id"] for t in page["transfers"]]
+        seen += [t["transfer"]["id"] for t in page["transfers"]]
         if page["next"] is None:
             break
         after = f"&after={page['next']}"
