@@ -28,6 +28,9 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "do_accept": ("接收交接清单（件数/逾期）", "Accept what was handed on (count / overdue)"),
     "ring_handover": ("交办单", "Handover"), "ring_post": ("岗位交接", "Post"), "ring_order": ("部署", "Order"), "ring_sweep": ("专项排查", "Sweep"),
     "ring_sector": ("防控环", "Sector loop"),
+    "inbox": ("通知", "Notices"), "unread": ("条未读", "unread"), "mark_all": ("全部标为已读", "Mark all as read"), "when": ("时间", "When"),
+    "notice": ("内容", "What"), "urgent": ("急", "Urgent"), "older": ("更早的通知", "Older"), "no_notices": ("没有通知", "Nothing yet"),
+    "is_unread": ("未读", "Unread"), "is_read": ("已读", "Read"),
     "complete": ("完整度", "Completeness"), "as_of": ("截至", "As of"),
 }  # fmt: skip
 

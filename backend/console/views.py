@@ -3,6 +3,7 @@
 import hmac
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request
 
@@ -12,13 +13,17 @@ from backend.access.roles import may
 from backend.accounts import tokens
 from backend.console.drawing import draw
 from backend.console.texts import texts
-from backend.database import snapshot, transaction
+from backend.database import snapshot, to_ms, transaction
 from backend.errors import Problem
 from backend.exports.ledgers import csv_text
 from backend.inspections import queries as inspections
 from backend.ledgers import queries as ledgers
 from backend.ledgers.views import today
 from backend.mine import queries as mine_today
+from backend.notices import queries as notices
+from backend.notices.inbox import mark_read
+from backend.notices.schemas import NoticeOut
+from backend.notices.views import inbox_position
 from backend.now import now_utc
 from backend.photos import queries as photos
 from backend.problems import queries as problems
@@ -36,6 +41,7 @@ console_bp = Blueprint(
 )
 COOKIE = "huyuan_session"
 MAX_FORM_BYTES = 500_000
+INBOX_LINES = 50
 
 
 @console_bp.before_request
@@ -104,7 +110,8 @@ def start() -> Any:
         return redirect("/login")
     require(actor, "record.read")
     with snapshot() as session:
-        return _page("start.html", actor=actor, csrf=g.get("csrf", ""), **_facts(session, actor))
+        unread = notices.unread(session, actor)
+        return _page("start.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, **_facts(session, actor))
 
 
 @console_bp.get("/mine")
@@ -115,8 +122,40 @@ def mine() -> Any:
         return redirect("/login")
     require(actor, "record.read")
     with snapshot() as session:
-        found = mine_today.today_of(session, actor, today())
-    return _page("mine.html", actor=actor, csrf=g.get("csrf", ""), states=dict(STATES), **found)
+        found, unread = mine_today.today_of(session, actor, today()), notices.unread(session, actor)
+    return _page("mine.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, states=dict(STATES), **found)
+
+
+@console_bp.get("/inbox")
+def inbox() -> Any:
+    try:
+        actor = web_actor()
+    except Problem:
+        return redirect("/login")
+    require(actor, "inbox.read")
+    after = inbox_position(request.args.get("after"))
+    with snapshot() as session:
+        return _page("inbox.html", actor=actor, csrf=g.get("csrf", ""), **_inbox(session, actor, after))
+
+
+@console_bp.post("/inbox/read")
+def inbox_read() -> Any:
+    actor = person_actor()
+    if not hmac.compare_digest(request.form.get("csrf", "").encode(), g.csrf.encode()):
+        raise Problem("csrf")
+    until = incoming.moment(f"{_typed('until')}:x")
+    with transaction() as session:
+        mark_read(session, actor, None, until[0] if until else now_utc(), now_utc())
+    return redirect("/inbox")
+
+
+def _inbox(session: Any, actor: Any, after: Any) -> dict[str, Any]:
+    """Lines of one page, when each was, where the next page begins, and what the button marks as read."""
+    found = notices.page(session, actor, False, after, INBOX_LINES)
+    zone = ZoneInfo(current_app.extensions["config"].timezone)
+    return {"rows": NoticeOut(many=True).dump(found), "unread": notices.unread(session, actor),
+            "times": {n.id: f"{n.at.astimezone(zone):%Y-%m-%d %H:%M}" for n in found}, "until": to_ms(found[0].at) if found else 0,
+            "older": f"{to_ms(found[-1].at)}:{found[-1].id}" if len(found) == INBOX_LINES else None}  # fmt: skip
 
 
 def _facts(session: Any, actor: Any) -> dict[str, Any]:

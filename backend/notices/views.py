@@ -66,7 +66,7 @@ def inbox_page() -> dict[str, Any]:
     require(actor, "inbox.read")
     incoming.choose(incoming.JSON)
     asked = incoming.parameters("show", "after", "limit")
-    after, limit = _position(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
+    after, limit = inbox_position(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
     is_unread = _shown(asked.get("show", "all"))
     with snapshot() as session:
         found = queries.page(session, actor, is_unread, after, limit)
@@ -88,7 +88,8 @@ def mark_read() -> dict[str, Any]:
         return {"read": done, "unread": queries.unread(session, actor)}
 
 
-def _position(text: str | None) -> Any:
+def inbox_position(text: str | None) -> Any:
+    """Where the next page of an inbox begins. Raises Problem bad_cursor."""
     found = incoming.moment(text)
     if found is not None and not (found[1].isascii() and found[1].isdigit() and len(found[1]) < 10):
         raise Problem("bad_cursor")

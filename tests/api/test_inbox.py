@@ -1,5 +1,6 @@
 """GET /v1/inbox, POST /v1/inbox/read: who is told of what, as one person sees it, and that nobody is told of more than they see."""
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -167,3 +168,25 @@ def test_what_is_asked_wrongly_is_refused(world: World) -> None:
     submit_in(world, "user.change", {"is_active": False}, ("user", CAST["expert"].id))
     assert told(phone.ask("GET", "/v1/inbox")) == (403, "forbidden")
     assert told(phone.post("/v1/inbox/read", {"until": LATER})) == (403, "forbidden")
+
+
+@pytest.mark.answers("console.inbox", 200, 302, 400)
+@pytest.mark.answers("console.inbox_read", 302, 400, 413)
+def test_the_page_shows_the_same_lines_and_a_button_that_marks_them_as_read(world: World) -> None:
+    problem = make.problem(world, world.any_phone("inspector_a"), world.site())
+    step(world, "zhangdian", problem, "stop_work")
+    hand_out(world)
+    desk = world.desk("education")
+    to(world, problem, "education")
+    hand_out(world)
+    page = desk.get("/inbox").get_data(as_text=True)
+    assert problem.number in page and f"<b>{unread(world, 'education')}</b>" in desk.get("/").get_data(as_text=True)
+    csrf, until = re.search(r'name="csrf" value="([^"]+)"', page), re.search(r'name="until" value="(\d+)"', page)
+    assert csrf and until
+    assert told(desk.post("/inbox/read", data={"csrf": "x", "until": until[1]})) == (400, "csrf")
+    assert told(desk.post("/inbox/read", data={"csrf": csrf[1], "until": "x"})) == (400, "bad_cursor")
+    assert told(desk.post("/inbox/read", data={"csrf": "x" * 2_000_000})) == (413, "too_large")
+    assert desk.post("/inbox/read", data={"csrf": csrf[1], "until": until[1]}).headers["Location"] == "/inbox"
+    assert unread(world, "education") == 0 and 'id="bell"' in desk.get("/").get_data(as_text=True)
+    assert told(desk.get("/inbox?after=x")) == (400, "bad_cursor") and world.anonymous().get("/inbox").status_code == 302
+    assert "Notices" in desk.get("/inbox?lang=en").get_data(as_text=True)
