@@ -43,7 +43,7 @@ from backend.responsibility.views import responsibility_bp
 from backend.rings.views import rings_bp
 from backend.supervision.views import supervision_bp
 from backend.sweeps import queries as sweeps
-from backend.sync import admission, compaction, contacts, health, packing
+from backend.sync import admission, compaction, contacts, health, packing, silence
 from backend.sync import poke as pokes
 from backend.sync.bundles import BundleStore
 from backend.sync.desk import desk_bp
@@ -144,7 +144,7 @@ def _press(_: datetime) -> None:
     current_app.extensions["bundle_store"].press()
 
 
-LOOKS = (*PERIODIC, *compaction.PERIODIC, (TIDY_EVERY_S, _tidy), (PRESS_EVERY_S, _press))
+LOOKS = (*PERIODIC, *compaction.PERIODIC, *silence.PERIODIC, (TIDY_EVERY_S, _tidy), (PRESS_EVERY_S, _press))
 """What a worker looks at from time to time, inside the server or beside it."""
 
 

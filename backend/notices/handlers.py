@@ -2,7 +2,6 @@
 
 Nobody is told here: fanout.py."""
 
-import os
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,16 +11,14 @@ from flask import current_app
 from sqlalchemy import delete, insert, update
 from sqlalchemy.orm import Session
 
-from backend import rows
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.accounts import queries as accounts
-from backend.database import to_ms
 from backend.effects import Effect, OpLike
 from backend.errors import Invalid, Refused
 from backend.notices import rules
 from backend.notices.calling import NotCalled, place_of
-from backend.notices.models import MailAddress, NoticeFact, Outgoing, Webhook
-from sync_protocol.identity import uuid7
+from backend.notices.facts import leave
+from backend.notices.models import MailAddress, Outgoing, Webhook
 
 MOST_WEBHOOKS = 20  # of one owner: each is sent to
 
@@ -29,11 +26,7 @@ MOST_WEBHOOKS = 20  # of one owner: each is sent to
 def _note(
     session: Session, kind: str, ent: tuple[str, str], actor: Actor, now: datetime, area_path: str = "", **data: Any
 ) -> Effect:
-    """One row beside the change, in its transaction: many of them are written as one statement."""
-    rows.add(session, NoticeFact, {
-        "id": uuid7(to_ms(now), os.urandom(10)), "kind": kind, "ent_type": ent[0], "ent_id": ent[1], "area_path": area_path,
-        "by_id": actor.id, "at": now, "data": data,
-    })  # fmt: skip
+    leave(session, kind, ent, actor.id, now, area_path, **data)
     return Effect()
 
 

@@ -132,8 +132,8 @@ def _lines(session: Session, person: Actor, row: Outgoing) -> list[str]:
 
 
 def line_of(notice: Notice, language: str) -> str:
-    """One line: what, which, how grave, until when. A title that somebody wrote stays in the inbox."""
-    data = {key: value for key, value in notice.data.items() if key != "title"}
+    """One line: what, which, how grave, until when. A title that somebody wrote, or a name, stays in the inbox."""
+    data = {key: value for key, value in notice.data.items() if key not in ("title", "device")}
     said = rules.text(notice.kind, language, data, notice.count)
     english = language == "en"
     grade = GRADES.get(data.get("grade", ""), ("", ""))[english]

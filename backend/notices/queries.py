@@ -46,3 +46,10 @@ def about(session: Session, actor: Actor, kind: str, ent_type: str, ent_id: str)
     """The actor's unread line of a kind about a subject that they see: one, or none."""
     same = (Notice.kind == kind, Notice.ent_type == ent_type, Notice.ent_id == ent_id, Notice.read_at.is_(None))
     return session.scalars(_seen(actor).where(*same)).all()
+
+
+def told_at(session: Session, actor: Actor, kind: str, ent_ids: Sequence[str]) -> dict[str, datetime]:
+    """{subject: when anybody was last told of it in this kind}."""
+    columns = (Notice.ent_id, func.max(Notice.at))
+    told = visible(Notice, actor).with_only_columns(*columns).where(Notice.kind == kind, Notice.ent_id.in_(ent_ids))
+    return {ent_id: at for ent_id, at in session.execute(told.group_by(Notice.ent_id))}  # noqa: C416 - a Result is no mapping

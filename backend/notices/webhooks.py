@@ -80,7 +80,7 @@ def _row(webhook: Webhook, told: Told) -> dict[str, Any]:
     """No text that a person wrote, no name, no photo: which, how grave, in which state, until when, where to look."""
     base = current_app.extensions["config"].public_url
     about = {"type": told.ent[0], "id": told.ent[1], "area": told.area_path, **told.data}
-    about.pop("title", None)
+    about = {key: value for key, value in about.items() if key not in ("title", "device")}
     if told.problem_id:
         about |= {"problem": told.problem_id, "url": f"{base}/v1/problems/{told.problem_id}"}
     body = orjson.dumps({"type": told.kind, "timestamp": told.at.isoformat(), "data": about}).decode()

@@ -12,6 +12,7 @@ from backend.notices.models import NoticeFact
 from backend.now import now_utc
 from backend.ops.apply import submit
 from backend.problems.models import Problem
+from backend.sync import silence
 from tests import make
 from tests.cast import A_SITE, CAST, World, told
 
@@ -190,3 +191,14 @@ def test_the_page_shows_the_same_lines_and_a_button_that_marks_them_as_read(worl
     assert unread(world, "education") == 0 and 'id="bell"' in desk.get("/").get_data(as_text=True)
     assert told(desk.get("/inbox?after=x")) == (400, "bad_cursor") and world.anonymous().get("/inbox").status_code == 302
     assert "Notices" in desk.get("/inbox?lang=en").get_data(as_text=True)
+
+
+def test_a_device_that_fell_silent_is_told_of_once_and_again_after_it_was_heard(world: World) -> None:
+    phone, now = world.phone("inspector_b"), now_utc()
+    with world.app.app_context():
+        assert silence.tell(now) == 0, "it was heard a moment ago"
+        later = now + timedelta(days=3)
+        assert silence.tell(later) > 0 and fanout.deliver(later) > 0 and silence.tell(later + timedelta(hours=1)) == 0
+    lines = [n for n in inbox(world, "zichuan") if n["kind"] == "device.silent"]
+    assert phone.device in {n["ent_id"] for n in lines} and {n["count"] for n in lines} == {1}
+    assert phone.device not in {n["ent_id"] for n in inbox(world, "zhangdian") if n["kind"] == "device.silent"}

@@ -65,6 +65,7 @@ BESIDE: dict[str, set[str]] = {
     "sync/digests.py": {"Divergence"},
     "sync/views.py": {"UnreadablePush"},
     "notices/fanout.py": {"Notice", "NoticeFact"},  # follows from the record, is none of it
+    "notices/facts.py": {"NoticeFact"},
     "notices/outbox.py": {"Outgoing"},  # what becomes of a mail or a call
     "notices/webhooks.py": {"Webhook"},  # a secret is taken, a receiver fails
     "notices/inbox.py": {"Notice"},  # what its owner has read
