@@ -10,7 +10,15 @@ _DESK = _READ | {
     "handover.issue", "handover.answer", "handover.read", "post.accept",
     "transfer.answer",
 }  # fmt: skip
-_CITY = _DESK | {"sweep.open", "order.issue", "team.form", "task.excuse", "device.enrol", "ledger.publish", "webhook.subscribe"}
+_CITY = _DESK | {
+    "sweep.open",
+    "order.issue",
+    "team.form",
+    "task.excuse",
+    "device.enrol",
+    "ledger.publish",
+    "webhook.subscribe",
+}
 
 FORMER = "former"  # a person who has left: their device may still hand over what it holds, and nothing else
 

@@ -13,6 +13,7 @@ import threading
 import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,7 @@ from backend.problems.models import ProblemReport
 from backend.territory import queries as territory
 
 TEAMS = 24
+HANDOVER_DAYS = timedelta(days=14)
 LATE = 3  # devices that come back only when the supervisor has reassigned already
 PHOTOS = Path(__file__).parents[2] / "tests" / "photos"
 
@@ -113,7 +115,7 @@ def play(sites: int, kills: int, seed: int) -> dict[str, Any]:
             teams = _teams(sweep, homes, server.url, seed)
         _morning(app, teams, sites)
         _evening(server, teams, kills)
-        done = _settle(server, teams)
+        done = _settle(app, server, teams, sweep)
         _wait_for_jobs(app)
     finally:
         server.stop()
@@ -127,16 +129,22 @@ def play(sites: int, kills: int, seed: int) -> dict[str, Any]:
     return report
 
 
-def _settle(server: Server, teams: list[Team]) -> dict[str, Any]:
-    """The desk reassigns while some devices are still away; they come, fixes are reported, the desk closes or refuses them."""
-    desk = Desk.signed_in(server.ask, "city", setup.DEMO_PASSWORD)
+def _settle(app: Any, server: Server, teams: list[Team], sweep: str) -> dict[str, Any]:
+    """The desk reassigns while some devices are still away; they come, fixes are reported, the desk closes or refuses them;
+    a district is given what is left in it, and the day's ledger is published."""
+    desk, other = (Desk.signed_in(server.ask, login, setup.DEMO_PASSWORD) for login in ("city", "emergency"))
     before, reassigned = desk.closed_in_ledger(), desk.reassign("emergency")
+    accepted, returned = other.take_up()
     quiet = _each(teams[-LATE:], lambda team: team.sync(), "late devices")
     quiet += _second_visit(teams)
     closed, refused = desk.reinspect()
     is_counted = desk.closed_in_ledger() - before == closed > 0
-    is_settled = all(quiet) and is_counted and reassigned >= 8 and refused > 0
-    return {"reassigned": reassigned, "closed": closed, "refused": refused, "is_settled": is_settled}
+    with app.app_context():
+        day = today()
+    is_told = desk.hand_over(sweep, setup.DEMO_DISTRICT, day + HANDOVER_DAYS, sweep) and desk.publish(sweep, day)
+    is_settled = all(quiet) and is_counted and is_told and reassigned >= 8 and all((accepted, returned, refused))
+    return {"reassigned": reassigned, "accepted": accepted, "returned": returned, "closed": closed, "refused": refused,
+            "is_settled": is_settled}  # fmt: skip
 
 
 def _open(seed: int) -> str:

@@ -262,7 +262,7 @@ def serve(host: str, port: int, first_start: bool) -> None:
 
     prepare(load(), first_start)
     click.echo(
-        f"护园 http://{host}:{port}/  示例账号 sample sign-ins: city / zhangdian / auditor, 密码 password: huyuan-demo-2026"
+        f"护园 http://{host}:{port}/  示例账号 sample sign-ins: city / zhangdian / emergency / auditor, 密码 password: huyuan-demo-2026"
     )
     sys.argv = server_command(host, port)[2:]  # in this process: what is imported need not be imported again
     run_gunicorn()

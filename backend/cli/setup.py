@@ -31,10 +31,12 @@ from backend.territory import queries as territory
 from backend.territory.city_files import read_city
 
 DEMO_PASSWORD = "huyuan-demo-2026"
+DEMO_DISTRICT = "370303"
 SAMPLE_USERS = (
-    ("city", "市级牵头（示例）", "city", "370300"),
-    ("zhangdian", "张店区督导员（示例）", "district", "370303"),
-    ("auditor", "督查员（示例）", "auditor", "370300"),
+    ("city", "市级牵头（示例）", "city", "370300", None),
+    ("zhangdian", "张店区督导员（示例）", "district", DEMO_DISTRICT, None),
+    ("emergency", "应急管理局督导员（示例）", "department", "370300", "emergency"),
+    ("auditor", "督查员（示例）", "auditor", "370300", None),
 )
 
 
@@ -89,11 +91,11 @@ def demo() -> None:
     """The demo city: Zibo, the packs, sample sign-ins."""
     load_city(shipped_city())
     install_packs()
-    for login, name, role, area in SAMPLE_USERS:
+    for login, name, role, area, department in SAMPLE_USERS:
         with snapshot() as session:
             there = accounts.user_by_login(session, login)
         if there is None:
-            add_user(login, name, role, area, None, DEMO_PASSWORD)
+            add_user(login, name, role, area, department, DEMO_PASSWORD)
 
 
 def first_start(config: Config, with_demo: bool) -> None:
