@@ -7,7 +7,7 @@ _FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", 
 _DESK = _READ | {
     "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair", "sync.watch",
     "document.issue",  # which kinds is in documents/kinds.py
-    "handover.issue", "handover.answer", "handover.read", "post.accept",
+    "handover.issue", "handover.answer", "handover.read", "post.accept", "sector.act",
     "transfer.answer",
 }  # fmt: skip
 _CITY = _DESK | {
@@ -44,7 +44,7 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
     "city": frozenset(_CITY),
     "department": frozenset(_DESK),
     "district": frozenset(_DESK | {"task.excuse"}),
-    "township": frozenset(_DESK - {"problem.place", "conflict.resolve", "op.repair"}),
+    "township": frozenset(_DESK - {"sector.act", "problem.place", "conflict.resolve", "op.repair"}),
     "school": frozenset(_READ | {"problem.act", "document.issue", "post.accept"}),
     "inspector": frozenset(_FIELD | {"record.read", "photo.view"}),
     "expert": frozenset(_FIELD | {"record.read", "photo.view"}),

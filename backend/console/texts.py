@@ -26,6 +26,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "listed_first": ("仅列最紧要的 100 项", "The 100 most urgent are listed"),
     "do_sign": ("签收", "Sign"), "do_reply": ("回复", "Reply"), "do_judge": ("审核理由", "Judge the reasons"), "do_close": ("办结销号", "Close"),
     "do_accept": ("接收交接清单（件数/逾期）", "Accept what was handed on (count / overdue)"),
+    "do_publish": ("填报下一步", "Record the next step"),
     "ring_handover": ("交办单", "Handover"), "ring_post": ("岗位交接", "Post"), "ring_order": ("部署", "Order"), "ring_sweep": ("专项排查", "Sweep"),
     "ring_sector": ("防控环", "Sector loop"),
     "inbox": ("通知", "Notices"), "unread": ("条未读", "unread"), "mark_all": ("全部标为已读", "Mark all as read"), "when": ("时间", "When"),

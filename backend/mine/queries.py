@@ -7,6 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, and_, case, false, func, literal, or_
 from sqlalchemy.orm import Session
 
+from backend.access.roles import may
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.accounts import queries as accounts
 from backend.accounts.models import Post
@@ -16,7 +17,7 @@ from backend.mine import rules
 from backend.problems.models import Problem
 from backend.responsibility import queries as responsibility
 from backend.responsibility.models import Responsibility
-from backend.rings import orders
+from backend.rings import loops, orders
 from backend.territory import queries as territory
 
 ROWS, LISTS = 100, 50  # as many are listed; the counts are of all
@@ -25,7 +26,14 @@ ROWS, LISTS = 100, 50  # as many are listed; the counts are of all
 def today_of(session: Session, actor: Actor, today: date) -> dict[str, Any]:
     """Problems that wait for the actor (counts by urgency, the most urgent rows), and acts of rings that are theirs."""
     waits = _waits(session, actor, today)
-    acts = rules.in_order([*_of_handovers(session, actor), *_of_orders(session, actor), *_of_posts(session, actor)])
+    acts = rules.in_order(
+        [
+            *_of_handovers(session, actor),
+            *_of_orders(session, actor),
+            *_of_loops(session, actor),
+            *_of_posts(session, actor),
+        ]
+    )
     told = [{**act, "urgency": rules.urgency(act["due_on"], today)} for act in acts]
     return {
         "as_of": today, "problems": {"counts": _counts(session, actor, waits, today), "rows": _rows(session, actor, waits, today)},
@@ -127,6 +135,22 @@ def _of_orders(session: Session, actor: Actor) -> list[Mapping[str, Any]]:
 
 def _is_ready(row: Mapping[str, Any]) -> bool:
     return row["replied"] == row["addressees"] and row["sweeps_closed"] == row["sweeps"] and not row["open_handovers"]
+
+
+def _of_loops(session: Session, actor: Actor) -> list[Mapping[str, Any]]:
+    """The next step of each sector loop that their office has begun."""
+    if not may(actor.role, "sector.act") or not actor.areas:
+        return []
+    path, department = handovers.office(actor, "")
+    found: dict[tuple[str, str], list[str]] = {}
+    for step in loops.begun(session, path, department or ""):
+        found.setdefault((step.period, step.sector), []).append(step.step)
+    due = [(period, sector, loops.due_step(done)) for (period, sector), done in found.items()]
+    return [
+        {"ring": "sector", "id": f"{sector}:{period}", "name": f"{sector} {period}", "what": "publish", "title": loops.STEPS[step],
+         "due_on": loops.last_day(period)}
+        for period, sector, step in due if step is not None
+    ]  # fmt: skip
 
 
 def _of_posts(session: Session, actor: Actor) -> list[Mapping[str, Any]]:

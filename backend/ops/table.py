@@ -36,6 +36,7 @@ from backend.responsibility import posts
 from backend.responsibility import schemas as responsibility_schemas
 from backend.rings import handlers as rings
 from backend.rings import schemas as ring_schemas
+from backend.rings import steps as ring_steps
 from backend.supervision import applications, majors, transfers
 from backend.supervision import schemas as supervision_schemas
 from backend.sweeps import handlers as sweeps
@@ -75,6 +76,7 @@ VERBS: Mapping[str, Verb] = {
     "order.reply": Verb(ring_schemas.ReplyOrder(), "handover.answer", rings.reply_order),
     "order.close": Verb(ring_schemas.Closing(), "order.issue", rings.close_order),
     "year.close": Verb(ring_schemas.Closing(), "order.issue", rings.close_year),
+    "sector.act": Verb(ring_schemas.ActOfSector(), "sector.act", ring_steps.act),
     "team.change": Verb(sweep_schemas.ChangeTeam(), "team.form", sweeps.change_team),
     "task.move": Verb(sweep_schemas.MoveTasks(), "team.form", sweeps.move_tasks),
     "task.excuse": Verb(sweep_schemas.ExcuseTask(), "task.excuse", sweeps.excuse),

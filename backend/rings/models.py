@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Date, Index, Integer, String, Text, UniqueConstraint
+from sqlalchemy import JSON, BigInteger, Boolean, Date, Index, Integer, String, Text, UniqueConstraint
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.access.scope import PUBLIC, Scope, Scoped
@@ -67,3 +67,24 @@ class OrderSweep(Scoped, Base):
     __scope__ = PUBLIC
     sweep_id: Mapped[str] = mapped_column(Key, primary_key=True)
     order_id: Mapped[str] = mapped_column(Key, index=True)
+
+
+class SectorAct(Scoped, Base):
+    """One step of a sector's loop (五步闭环) in one period, of one office; published, so everybody who signs in reads it."""
+
+    __tablename__ = "sector_acts"
+    __scope__ = PUBLIC
+    id: Mapped[str] = mapped_column(Key, primary_key=True)
+    sector: Mapped[str] = mapped_column(Key)
+    period: Mapped[str] = mapped_column(String(8))
+    area_path: Mapped[str] = mapped_column(AreaPath)
+    department_id: Mapped[str] = mapped_column(Key, default="")
+    step: Mapped[str] = mapped_column(String(12))
+    n: Mapped[int] = mapped_column(Integer)
+    content: Mapped[str] = mapped_column(Text)
+    figures: Mapped[dict[str, Any]] = mapped_column(JSON)
+    clock: Mapped[int] = mapped_column(BigInteger)
+    follows: Mapped[str | None] = mapped_column(Key)
+    at: Mapped[datetime] = mapped_column(UtcDateTime)
+    by: Mapped[str] = mapped_column(Key)
+    __table_args__ = (UniqueConstraint("period", "sector", "area_path", "department_id", "n"),)

@@ -3,6 +3,7 @@
 from marshmallow import RAISE, Schema, fields, validate
 
 from backend.handovers.schemas import Receiver
+from backend.rings.loops import STEPS
 from backend.rings.rules import ORDERS_ZH
 
 
@@ -87,3 +88,41 @@ class OrderOut(Schema):
     sweeps = fields.Integer()
     sweeps_closed = fields.Integer()
     open_handovers = fields.Integer()
+
+
+class ActOfSector(Schema):
+    """args of `sector.act`: one step of a sector's loop; `follows`: the id of the step before (none: the first)."""
+
+    class Meta:
+        unknown = RAISE
+
+    sector = fields.String(required=True, validate=validate.Length(1, 64))
+    period = fields.String(required=True, validate=validate.Length(1, 8))
+    step = fields.String(required=True, validate=validate.OneOf(list(STEPS)))
+    content = fields.String(required=True, validate=validate.Length(1, 8000))
+    follows = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 64))
+
+
+class StepOut(Schema):
+    """A recorded step."""
+
+    id = fields.String()
+    step = fields.String()
+    n = fields.Integer()
+    content = fields.String()
+    figures = fields.Dict()
+    follows = fields.String(allow_none=True)
+    at = fields.AwareDateTime()
+    by = fields.String()
+
+
+class LoopOut(Schema):
+    """Where a loop stands."""
+
+    sector = fields.String()
+    area_path = fields.String()
+    department_id = fields.String()
+    due = fields.String(allow_none=True)
+    due_on = fields.Date()
+    is_overdue = fields.Boolean()
+    steps = fields.List(fields.Nested(StepOut))

@@ -10,9 +10,9 @@ from backend.access.scope import Actor
 from backend.database import snapshot
 from backend.errors import Invalid, NotFound
 from backend.ledgers.views import today
-from backend.rings import orders, queries
+from backend.rings import loops, orders, queries
 from backend.rings.rules import EVERY_YEAR
-from backend.rings.schemas import OrderOut
+from backend.rings.schemas import LoopOut, OrderOut
 from backend.sweeps import queries as sweeps
 
 rings_bp = Blueprint("rings", __name__, url_prefix="/v1")
@@ -58,6 +58,21 @@ def order(name: str) -> dict[str, Any]:
             raise NotFound()
         (told,) = orders.told(session, [found], today())
         return {"order": OrderOut().dump(told), **orders.parts(session, actor, found)}
+
+
+@rings_bp.get("/sectors")
+def sectors() -> dict[str, Any]:
+    actor, asked = _reader(), incoming.parameters("period")
+    period = asked.get("period", today().isoformat()[:7])
+    try:
+        loops.last_day(period)
+    except ValueError as fault:
+        raise Invalid(errors=[{"pointer": "?period", "code": "invalid", "detail": str(fault)}]) from fault
+    with snapshot() as session:
+        found = LoopOut(many=True).dump(loops.loops(session, actor, period, today()))
+        names = loops.sectors(session, actor)
+    steps = [{"step": step, "name": name} for step, name in loops.STEPS.items()]
+    return {"period": period, "sectors": names, "order": steps, "loops": found}
 
 
 _STATES = {"open": True, "closed": False, "all": None}
