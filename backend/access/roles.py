@@ -13,6 +13,8 @@ _DESK = _READ | {
 _CITY = _DESK | {
     "sweep.open",
     "order.issue",
+    "duty.publish",
+    "duty.preview",
     "team.form",
     "task.excuse",
     "device.enrol",
@@ -35,6 +37,8 @@ PERMISSIONS: Mapping[str, frozenset[str]] = {
             "pack.install",
             "user.add",
             "post.hold",
+            "duty.publish",
+            "duty.preview",
             "device.enrol",
             "ledger.export",
             "sync.watch",

@@ -139,6 +139,12 @@ def take_posts(session: Session, data: Mapping[str, Any], actor: Actor, now: dat
     return Effect(summary={"posts": len(posts), "holdings": len(terms)})
 
 
+def renew_roster(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
+    """Reaction to `duty.published`: what every server keeps in memory about duties and posts is read anew."""
+    _new_version(session)
+    return Effect()
+
+
 def _new_version(session: Session) -> None:
     moved = update(RosterVersion).values(v=RosterVersion.v + 1).returning(RosterVersion.v)
     if session.execute(moved).scalar() is None:

@@ -42,6 +42,11 @@ def holders_of(session: Session, links: Sequence[Mapping[str, Any]], on: date) -
     return [known.holder((k["layer"], k.get("site_id") or k["area_id"], k["department_id"]), on) for k in links]
 
 
+def key(session: Session) -> tuple[str, int]:
+    """What is kept in memory per version of the roster is kept under this."""
+    return _roster(session).key
+
+
 def _roster(session: Session) -> Roster:
     if "roster" in session.info:
         found: Roster = session.info["roster"]

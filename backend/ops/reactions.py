@@ -19,6 +19,7 @@ from backend.sweeps import handlers as sweeps
 REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "city.loaded": (accounts.take_posts,),
     "handover.issued": (rings.admit_handover,),
+    "duty.published": (accounts.renew_roster,),
     "post.changed": (posts.follow,),
     "inspection.submitted": (sweeps.complete_task,),
     "finding.made": (geotags.locate,),

@@ -63,6 +63,7 @@ VERBS: Mapping[str, Verb] = {
     "pack.install": Verb(programme_schemas.Install(), "pack.install", programmes.install),
     "user.add": Verb(account_schemas.AddUser(), "user.add", accounts.add_user),
     "post.hold": Verb(account_schemas.HoldPost(), "post.hold", accounts.hold_post),
+    "duty.publish": Verb(responsibility_schemas.PublishDuty(), "duty.publish", responsibility.publish_duty),
     "post.leave": Verb(account_schemas.LeavePost(), "post.hold", accounts.leave_post),
     "post.away": Verb(account_schemas.AwayFromPost(), "post.hold", accounts.go_away),
     "post.back": Verb(account_schemas.BackAtPost(), "post.hold", accounts.come_back),

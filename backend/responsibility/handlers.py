@@ -5,21 +5,21 @@ from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import delete
+from sqlalchemy import delete, insert
 from sqlalchemy.orm import Session
 
 from backend import rows
 from backend.access.scope import Actor
 from backend.accounts import roster
 from backend.effects import Effect, Event, OpLike
-from backend.errors import Refused
+from backend.errors import Invalid, Refused
 from backend.problems import record
 from backend.problems import rules as life
 from backend.problems.models import Problem
 from backend.problems.steps import refuse_parked
 from backend.programmes import queries as programmes
-from backend.responsibility import posts, rules
-from backend.responsibility.models import Responsibility
+from backend.responsibility import duties, posts, rules
+from backend.responsibility.models import DutyVersion, Responsibility
 from backend.territory import queries as territory
 from backend.workdays import add_workdays
 
@@ -29,6 +29,7 @@ CITY_TIME = ZoneInfo("Asia/Shanghai")
 def prepare(session: Session, ops: Sequence[OpLike]) -> None:
     """Who holds which post is looked up before the first hazard is raised, not in the middle of it."""
     roster.holders_of(session, (), ops[0].received_at.date())
+    duties.published(session)
 
 
 def assign(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
@@ -37,10 +38,27 @@ def assign(session: Session, data: Mapping[str, Any], actor: Actor, now: datetim
     item = programmes.item(session, data["programme"], data["template_version"], data["item"])
     assert pack is not None, "its item was found"
     on = data["received_at"].astimezone(CITY_TIME).date()
-    kind = territory.site_kind(session, data["site_id"]) if data["site_id"] else None
-    facts = {"item": item.code, "category": item.category, "site_kind": kind, "district": data["district_id"]}
-    duty = rules.resolve(item, data["programme"], data["template_version"], pack.duty_rules, facts, on)
+    facts = duties.facts_of(session, item, data)
+    duty = duties.resolve(session, item, data["programme"], data["template_version"], facts, on)
     return _store(session, data, duty, _deadline(pack, data["deadline_class"], on), now)
+
+
+def publish_duty(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`duty.publish`: the next version of the rule that the op names; from its first day on it takes the earlier one's place.
+
+    What was assigned stays (see `duty preview`). Raises Invalid for a department that is not known, a last day before the first.
+    """
+    args, known = op.args, territory.department_ids(session)
+    if unknown := sorted({args["lead"], *args["supporting"]} - known):
+        raise Invalid(errors=[{"pointer": "/lead", "code": "unknown", "detail": f"no department {unknown[0]}"}])
+    if args["valid_to"] is not None and args["valid_to"] < args["valid_from"]:
+        raise Invalid(errors=[{"pointer": "/valid_to", "code": "invalid", "detail": "not before valid_from"}])
+    version = duties.next_version(session, actor, op.ent_id)
+    row = {"id": op.ent_id, "version": version, "published_at": now, "published_by": actor.id, **args}
+    session.execute(insert(DutyVersion).values(**row))
+    told = {"duty": op.ent_id, "version": version}
+    city = territory.city_id(session)
+    return Effect(ver=version, events=[Event("duty.published", told)], summary={**told, "area_path": city}, result=told)
 
 
 def reassign(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:

@@ -1,12 +1,12 @@
 """Who answers for a problem, layer by layer, and why. No queries."""
 
-from datetime import datetime
+from datetime import date, datetime
 from typing import Any
 
-from sqlalchemy import JSON, Boolean, Index, Integer, String, Text
+from sqlalchemy import JSON, Boolean, Date, Index, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
-from backend.access.scope import Scope, Scoped
+from backend.access.scope import PUBLIC, Scope, Scoped
 from backend.database import AreaPath, Base, Key, UtcDateTime
 
 
@@ -72,3 +72,20 @@ class PostHandover(Scoped, Base):
     accepted_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     accepted_by: Mapped[str | None] = mapped_column(Key)
     __table_args__ = (Index("ix_post_handovers_waiting", "accepted_at", "at", "id"),)
+
+
+class DutyVersion(Scoped, Base):
+    """One version of a duty rule, published beside those of the packs; from `valid_from` on it takes the earlier one's place."""
+
+    __tablename__ = "duty_versions"
+    __scope__ = PUBLIC
+    id: Mapped[str] = mapped_column(Key, primary_key=True)
+    version: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
+    programme: Mapped[str | None] = mapped_column(Key)
+    match: Mapped[dict[str, Any]] = mapped_column(JSON)
+    lead: Mapped[str] = mapped_column(Key)
+    supporting: Mapped[list[str]] = mapped_column(JSON)
+    valid_from: Mapped[date] = mapped_column(Date)
+    valid_to: Mapped[date | None] = mapped_column(Date)
+    published_at: Mapped[datetime] = mapped_column(UtcDateTime)
+    published_by: Mapped[str] = mapped_column(Key)

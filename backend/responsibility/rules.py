@@ -10,6 +10,8 @@ _FIELDS = (
     "category",
     "site_kind",
     "district",
+    "township",
+    "site",
 )  # what an override may ask for; more asked is more specific
 
 

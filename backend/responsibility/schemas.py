@@ -22,6 +22,64 @@ class AcceptPost(Schema):
     digest = fields.String(required=True, validate=validate.Length(equal=64))
 
 
+class DutyMatch(Schema):
+    """What a duty rule asks for: category × place × object; more asked is more specific."""
+
+    class Meta:
+        unknown = RAISE
+
+    item = fields.String(validate=validate.Length(1, 16))
+    category = fields.String(validate=validate.Length(1, 40))
+    site_kind = fields.String(validate=validate.Length(1, 16))
+    district = fields.String(validate=validate.Length(1, 64))
+    township = fields.String(validate=validate.Length(1, 64))
+    site = fields.String(validate=validate.Length(1, 64))
+
+
+class PublishDuty(Schema):
+    """args of `duty.publish`: a new version of the rule that the op names."""
+
+    class Meta:
+        unknown = RAISE
+
+    programme = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 64))
+    match = fields.Nested(DutyMatch, required=True)
+    lead = fields.String(required=True, validate=validate.Length(1, 64))
+    supporting = fields.List(
+        fields.String(validate=validate.Length(1, 64)), load_default=list, validate=validate.Length(max=20)
+    )
+    valid_from = fields.Date(required=True)
+    valid_to = fields.Date(load_default=None, allow_none=True)
+
+
+class ProposedDuty(PublishDuty):
+    """A rule that is proposed, with the id under which it would be published."""
+
+    id = fields.String(required=True, validate=validate.Length(1, 64))
+
+
+class Preview(Schema):
+    """POST /v1/duty-preview: the rules under which history is to be run again."""
+
+    class Meta:
+        unknown = RAISE
+
+    rules = fields.List(fields.Nested(ProposedDuty), required=True, validate=validate.Length(1, 100))
+
+
+class DutyOut(Schema):
+    """A version of a duty rule."""
+
+    id = fields.String()
+    version = fields.Integer()
+    programme = fields.String(allow_none=True)
+    match = fields.Dict()
+    lead = fields.String()
+    supporting = fields.List(fields.String())
+    valid_from = fields.Date()
+    valid_to = fields.Date(allow_none=True)
+
+
 class LinkOut(Schema):
     """One link of the chain, as the API shows it."""
 

@@ -1,10 +1,15 @@
 """Posts, gaps and who answered when, over HTTP: load → may they → do → dump. No decisions."""
 
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack
+from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
-from typing import Any
+from types import SimpleNamespace
+from typing import IO, Any
 
 import orjson
-from flask import Blueprint
+from flask import Blueprint, Response, current_app
 
 from backend import incoming
 from backend.access.guard import require, web_actor
@@ -13,11 +18,13 @@ from backend.database import snapshot, to_ms
 from backend.errors import Invalid, NotFound
 from backend.now import now_utc
 from backend.problems import queries as problems
-from backend.responsibility import gaps, queries
-from backend.responsibility.schemas import PostHandoverOut, TermOut
+from backend.programmes import queries as programmes
+from backend.responsibility import duties, gaps, queries
+from backend.responsibility.schemas import DutyOut, PostHandoverOut, Preview, TermOut
 from backend.workdays import CITY_TIME, local_date
 
 responsibility_bp = Blueprint("responsibility", __name__, url_prefix="/v1")
+LINES = "application/x-ndjson"
 _STATES = {"waiting": False, "accepted": True, "all": None}
 
 
@@ -96,3 +103,48 @@ def _has_day(term: dict[str, Any], day: date | None) -> bool:
         return True
     begin = datetime.combine(day, time(), CITY_TIME)
     return bool(term["since_at"] < begin + timedelta(days=1) and (term["to_at"] is None or term["to_at"] > begin))
+
+
+@responsibility_bp.get("/duty-rules")
+def duty_rules() -> dict[str, Any]:
+    actor = _reader()
+    incoming.parameters()
+    with snapshot() as session:
+        packs = programmes.newest(session, actor)
+        rows = [{**asdict(rule), "programme": name} for name, pack in packs.items() for rule in pack.duty_rules]
+        rows += [asdict(rule) for rule in duties.published(session)]
+    return {"rules": DutyOut(many=True).dump(rows)}
+
+
+@responsibility_bp.post("/duty-preview")
+def duty_preview() -> Response:
+    actor = web_actor()
+    require(actor, "duty.preview")
+    incoming.parameters()
+    incoming.choose(LINES)
+    incoming.require_json()
+    made = _previewed(actor, [proposed_rule(row) for row in incoming.loaded(Preview())["rules"]])
+    answer = Response(_sent(made), mimetype=LINES, headers={"Content-Length": str(made.tell())})
+    answer.call_on_close(made.close)
+    return answer
+
+
+def proposed_rule(row: Mapping[str, Any]) -> duties.DutyRule:
+    """A proposed rule (`ProposedDuty`); which version it would get is found where it is tried."""
+    return duties.rule_of(SimpleNamespace(**row, version=0))
+
+
+def _previewed(actor: Actor, proposed: list[duties.DutyRule]) -> IO[bytes]:
+    """The whole preview in a file without a name: a slow line keeps no view of the database open."""
+    with ExitStack() as unless_made:
+        file = unless_made.enter_context(tempfile.TemporaryFile(dir=current_app.extensions["config"].data))
+        with snapshot() as session:
+            file.writelines(orjson.dumps(line) + b"\n" for line in duties.preview(session, actor, proposed))
+        unless_made.pop_all()
+    return file
+
+
+def _sent(made: IO[bytes]) -> Iterator[bytes]:
+    made.seek(0)
+    while block := made.read(65_536):
+        yield block

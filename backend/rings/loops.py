@@ -118,7 +118,11 @@ def _tasks(session: Session, actor: Actor, sector: str, path: str) -> dict[str, 
 
 
 def _handed_over(session: Session, actor: Actor, sector: str, path: str) -> dict[str, int]:
-    theirs = visible(Problem, actor).with_only_columns(Problem.id).where(Problem.programme == sector, under(Problem.area_path, path))
+    theirs = (
+        visible(Problem, actor)
+        .with_only_columns(Problem.id)
+        .where(Problem.programme == sector, under(Problem.area_path, path))
+    )
     columns = (func.count(HandoverItem.problem_id), func.count(HandoverItem.handover_id.distinct()))
     given = visible(HandoverItem, SYSTEM).with_only_columns(*columns).where(HandoverItem.open_key.in_(theirs))
     row = session.execute(given).one()
