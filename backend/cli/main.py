@@ -12,6 +12,7 @@ from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
 from backend.accounts import tokens
 from backend.cli import as_json, show, with_app
+from backend.cli import period as _period  # noqa: F401 - its commands are of `ledger`
 from backend.cli.backup import backup, restore, verify
 from backend.cli.compact import compact
 from backend.cli.document import document

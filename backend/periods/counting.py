@@ -10,7 +10,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import SYSTEM, Actor, under, visible
 from backend.ledgers.models import LedgerLine
 from backend.ledgers.sums import stood
-from backend.periods import rules
+from backend.periods import field, rules
 from backend.periods.rules import KEY, LINE, MEASURES, Window
 from backend.problems.models import Problem, ProblemReport
 
@@ -94,8 +94,10 @@ def _tell_late(session: Session, rows: list[Row], asked: Window) -> None:
             found_on, received_on = (at.astimezone(asked.zone).date() for at in (found_at, received_at))
             known[name] = {"found_on": found_on.isoformat(), "received_on": received_on.isoformat(),
                            "days_late": days_late(found_on, received_on), "op_id": op_id}  # fmt: skip
+    brought = field.bringers(session, sorted({told["op_id"] for told in known.values() if told["op_id"]}))
     for row in rows:
-        row["told"] = known[row["problem_id"]]
+        told = known[row["problem_id"]]
+        row["told"] = {**told, **brought.get(told["op_id"], {})}
 
 
 def days_late(found_on: date, received_on: date) -> int:

@@ -19,7 +19,7 @@ from backend.database import lock
 from backend.effects import Effect, OpLike
 from backend.errors import Invalid, Refused
 from backend.ledgers import asked as moments
-from backend.periods import completeness, counting, field, queries, rules
+from backend.periods import completeness, counting, queries, rules
 from backend.periods.models import LedgerPeriod, PeriodCell, PeriodChange
 from backend.periods.rules import Window
 from backend.territory import queries as territory
@@ -59,7 +59,6 @@ def restate(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect
     asked = window(first.period, first.timezone)
     when = (clock_now(session), now)
     found = counting.changes(session, asked, first.clock, when[0])
-    _name_bringers(session, found)
     last = queries.last_restatement(session, SYSTEM, first.number)
     if queries.is_same(session, first, last, found):
         raise Refused("guard_failed", "nothing counts otherwise than it was last told")
@@ -84,13 +83,6 @@ def _moment(session: Session, text: str | None, now: datetime, zone: ZoneInfo) -
     if when.clock is None or when.at is None:
         return clock_now(session), now
     return when.clock, when.at
-
-
-def _name_bringers(session: Session, found: Sequence[dict[str, Any]]) -> None:
-    late = [row["told"] for row in found if row["reason"] == "late"]
-    known = field.bringers(session, sorted({told["op_id"] for told in late if told["op_id"]}))
-    for told in late:
-        told.update(known.get(told["op_id"], {}))
 
 
 def _keep(

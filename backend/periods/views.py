@@ -11,7 +11,7 @@ from backend.access.scope import Actor
 from backend.database import snapshot, to_ms
 from backend.errors import Invalid, NotFound
 from backend.ledgers import queries as ledgers
-from backend.periods import queries
+from backend.periods import comparing, queries
 from backend.periods.models import LedgerPeriod
 from backend.periods.rules import REASONS
 
@@ -66,6 +66,20 @@ def changes(number: str) -> dict[str, Any]:
         edition = _edition(session, actor, number, asked.get("edition"))
         rows = queries.rows(session, actor, found, edition, node, by, asked.get("key"), reason)
         return {"number": number, "node": node, "rows": rows}
+
+
+@periods_bp.get("/<number>/since/<earlier>")
+def difference(number: str, earlier: str) -> dict[str, Any]:
+    actor, asked = _reader(), incoming.parameters("node", "by", "key", "flow")
+    by = _axis(asked.get("by"))
+    with snapshot() as session:
+        one, two = (queries.get(session, actor, each) for each in (earlier, number))
+        if one is None or two is None:
+            raise NotFound()
+        node, flow = asked.get("node") or ledgers.home(session, actor), asked.get("flow")
+        made = comparing.difference(session, actor, one, two, node, by)
+        shown = comparing.rows(session, actor, one, two, node, by, asked.get("key"), flow) if flow else None
+        return {**made, "problems": shown}
 
 
 @periods_bp.get("/<number>/check")

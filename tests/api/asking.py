@@ -7,7 +7,7 @@ from tests.contract import Operation, resolved
 
 NOBODY = "0" * 64
 PLACES = {"upload_id": "0" * 40, "bundle_id": "nobody", "rescue_id": "0" * 40, "sha256": NOBODY, "problem_id": "p-nobody:A101", "kind": "problems",
-          "number": "XG-2026-999999", "what": "problems", "webhook_id": "nobody", "delivery_id": "nobody", "form": "csv",
+          "number": "XG-2026-999999", "earlier": "QB-2026-9999", "what": "problems", "webhook_id": "nobody", "delivery_id": "nobody", "form": "csv",
           "name": "nobody", "sweep_id": "nobody"}
 HEADERS = {
     "Tus-Resumable": "1.0.0", "Upload-Length": "5", "Upload-Offset": "0", "Upload-Metadata": make.metadata(NOBODY),

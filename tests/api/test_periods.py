@@ -102,6 +102,24 @@ def test_a_period_is_published_as_of_an_earlier_moment(world: World) -> None:
     assert made["total"]["difference"]["found"] == made["total"]["why"]["late"]["found"] == 1
 
 
+@pytest.mark.answers("periods.difference", 200)
+def test_between_two_publications_the_flows_are_told_and_open_their_problems(world: World) -> None:
+    phone = world.any_phone("inspector_a")
+    gone, kept = (make.problem(world, phone, world.site(A)) for _ in range(2))
+    first = do(world, "publish", period=fresh()).json["result"]["number"]
+    act = {"verb": "problem.act", "ent": {"t": "problem", "id": gone.id}, "base": {"ver": gone.ver}, "args": make.act("delete", note="误报（示例）")}
+    assert world.desk("city").post("/v1/ops", json=act).status_code == 200
+    new = make.problem(world, phone, world.site(A))
+    second = do(world, "publish", period=fresh()).json["result"]["number"]
+    made = get(world, f"/{second}/since/{first}", flow="new", by="department").json
+    total = made["total"]
+    assert [p["number"] for p in made["problems"]] == [new.number] and total["away"] == total["new"] == 1
+    assert total["carried"] + total["new"] - total["away"] == total["standing"] and total["carried"] >= 2
+    mine = get(world, f"/{second}/since/{first}", "zichuan").json
+    assert mine["total"]["new"] == mine["total"]["away"] == 0, "another district's are not theirs"
+    assert told(get(world, f"/{first}/since/{second}")) == (422, "invalid") and kept.number
+
+
 def test_only_the_city_publishes(world: World) -> None:
     for login in ("zhangdian", "education", "auditor", "admin"):
         assert told(do(world, "publish", login=login, period="2026-10")) == (403, "forbidden")
@@ -112,6 +130,7 @@ def test_only_the_city_publishes(world: World) -> None:
 @pytest.mark.answers("periods.restatement", 403, 404, 422)
 @pytest.mark.answers("periods.changes", 403, 404, 422)
 @pytest.mark.answers("periods.check", 403, 404)
+@pytest.mark.answers("periods.difference", 403, 404, 422)
 def test_what_is_not_there_or_asked_wrongly_is_refused(world: World) -> None:
     number = do(world, "publish", period=fresh()).json["result"]["number"]
     assert told(do(world, "restate", "QB-1999-0001")) == (404, "not_found")
@@ -123,4 +142,7 @@ def test_what_is_not_there_or_asked_wrongly_is_refused(world: World) -> None:
         assert told(get(world, f"/QB-1999-0001{tail}")) == (404, "not_found")
     assert told(get(world, f"/{number}/restatement", edition="9")) == (404, "not_found")
     assert told(phone.ask("GET", f"/v1/periods/{number}/check")) == (403, "forbidden")
+    since = f"/{number}/since/{number}"
+    assert told(phone.ask("GET", f"/v1/periods{since}")) == (403, "forbidden") and told(get(world, since, flow="x")) == (422, "invalid")
+    assert told(get(world, f"/{number}/since/QB-1999-0001")) == (404, "not_found")
     assert date.fromisoformat(get(world, f"/{number}").json["period"]["to_on"]) == local_date(now_utc())

@@ -3,7 +3,7 @@ difference sum to what is told now, for every place and axis; what was published
 
 import itertools
 from dataclasses import replace
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -19,7 +19,7 @@ from backend.ledgers import queries as ledgers
 from backend.now import now_utc
 from backend.ops.apply import apply
 from backend.ops.op import desk_op
-from backend.periods import queries
+from backend.periods import comparing, queries
 from backend.periods.rules import MEASURES, REASONS
 from sync_protocol.clock import exact
 from tests.ledgers import history, recount
@@ -87,8 +87,10 @@ def test_published_and_reasons_sum_to_now_for_every_place_and_axis(both: Ground,
         then = recount.now(session)[1]
     for step in after:
         player.step(*step)
+    end = published(both, f"{today - timedelta(days=k)}/{today - timedelta(days=1)}")
     with snapshot() as session:
         now = recount.now(session)[1]
+        flows_hold(session, told[0]["number"], end["number"], then, now)
         for (first, last), told_of in zip(spans, told, strict=True):
             period = queries.get(session, SYSTEM, told_of["number"])
             assert period is not None
@@ -105,6 +107,22 @@ def test_published_and_reasons_sum_to_now_for_every_place_and_axis(both: Ground,
                             assert row["difference"][name] == row["now"][name] - row["then"][name]
                         assert set(row["why"]) <= set(REASONS)
                     assert {r["id"]: [r["now"][m] for m in MEASURES] for r in found["rows"] if any(r["now"].values())} == oracle, (node, axis)
+
+
+def flows_hold(session: Any, first: str, second: str, then: list[dict[str, Any]], now: list[dict[str, Any]]) -> None:
+    """Carried over, and what came and went, is what is open at the end: of each row, against a recount."""
+    one, two = (queries.get(session, SYSTEM, number) for number in (first, second))
+    assert one is not None and two is not None
+    for axis in ("department", "grade", "township", "school", "category"):
+        made = comparing.difference(session, SYSTEM, one, two, "370300", axis)
+        was, is_now = ({key: row[1] for key, row in recount.counted(each, axis, date.max).items() if row[1]} for each in (then, now))
+        for row in made["rows"]:
+            came, went = row["new"] + row["recurred"] + row["came"], row["closed"] + row["away"] + row["went"]
+            assert row["carried"] + came - went == row["standing"], (axis, row)
+            assert (row["carried"], row["standing"]) == (was.get(row["id"], 0), is_now.get(row["id"], 0)), (axis, row)
+            for flow in comparing.FLOWS:
+                assert len(comparing.rows(session, SYSTEM, one, two, "370300", axis, row["id"], flow)) == row[flow]
+        assert made["total"]["standing"] == sum(is_now.values())
 
 
 def test_a_restatement_is_numbered_kept_and_told_apart_from_the_next(both: Ground) -> None:
