@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 _READ = {"record.read", "ledger.read", "photo.view", "inbox.read"}
-_FIELD = {"inspection.submit", "problem.report", "problem.act", "photo.attach", "sync", "inbox.read"}
+_FIELD = {"inspection.submit", "sample.result", "problem.report", "problem.act", "photo.attach", "sync", "inbox.read"}
 _DESK = _READ | {
     "problem.act", "problem.assign", "problem.place", "conflict.resolve", "ledger.export", "op.repair", "sync.watch",
     "document.issue",  # which kinds is in documents/kinds.py
@@ -19,6 +19,8 @@ _CITY = _DESK | {
     "task.excuse",
     "device.enrol",
     "ledger.publish",
+    "sample.draw",
+    "sample.result",
     "webhook.subscribe",
 }
 

@@ -21,6 +21,7 @@ from backend.cli.export import export
 from backend.cli.notice import notice
 from backend.cli.reading import geo, ledger
 from backend.cli.rescue import rescue
+from backend.cli.sample import sample
 from backend.cli.setup import add_user, install_packs, load_city, migrate
 from backend.cli.worker import worker
 from backend.config import SETTINGS, load
@@ -279,5 +280,6 @@ main.add_command(duty)
 main.add_command(notice)
 main.add_command(export)
 main.add_command(rescue)
+main.add_command(sample)
 main.add_command(worker)
 main.add_command(compact)

@@ -39,6 +39,8 @@ from backend.rings import schemas as ring_schemas
 from backend.rings import steps as ring_steps
 from backend.supervision import applications, majors, transfers
 from backend.supervision import schemas as supervision_schemas
+from backend.sampling import handlers as sampling
+from backend.sampling import schemas as sample_schemas
 from backend.sweeps import handlers as sweeps
 from backend.sweeps import schemas as sweep_schemas
 from backend.territory import handlers as territory
@@ -130,6 +132,8 @@ VERBS: Mapping[str, Verb] = {
     "webhook.subscribe": Verb(notice_schemas.Subscribe(), "webhook.subscribe", notices.subscribe),
     "webhook.end": Verb(notice_schemas.Nothing(), "webhook.subscribe", notices.end_webhook),
     "notice.address": Verb(notice_schemas.Address(), "user.add", notices.set_address),
+    "sample.draw": Verb(sample_schemas.Draw(), "sample.draw", sampling.draw),
+    "sample.result": Verb(sample_schemas.Result(), "sample.result", sampling.result),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
     "op.retry": Verb(schemas.Nothing(), "op.repair", repair.retry, locks=repair.locks),

@@ -16,7 +16,7 @@ STAIRCASE = (
     ("journal", "feed"),
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),
     ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",), ("supervision",), ("evidence",),
-    ("ledgers",), ("handovers",), ("rings",), ("mine",), ("periods",), ("documents",),
+    ("ledgers",), ("handovers",), ("rings",), ("mine",), ("periods",), ("sampling",), ("documents",),
     ("notices",),
     ("ops",),
     ("exports",),
