@@ -41,8 +41,8 @@ from backend.photos.pipeline import sweep_scratch
 from backend.photos.store import PhotoStore
 from backend.responsibility.views import responsibility_bp
 from backend.rings.views import rings_bp
-from backend.supervision.views import supervision_bp
 from backend.sampling.views import sampling_bp
+from backend.supervision.views import supervision_bp
 from backend.sweeps import queries as sweeps
 from backend.sync import admission, compaction, contacts, health, packing, silence
 from backend.sync import poke as pokes

@@ -37,10 +37,10 @@ from backend.responsibility import schemas as responsibility_schemas
 from backend.rings import handlers as rings
 from backend.rings import schemas as ring_schemas
 from backend.rings import steps as ring_steps
-from backend.supervision import applications, majors, transfers
-from backend.supervision import schemas as supervision_schemas
 from backend.sampling import handlers as sampling
 from backend.sampling import schemas as sample_schemas
+from backend.supervision import applications, majors, transfers
+from backend.supervision import schemas as supervision_schemas
 from backend.sweeps import handlers as sweeps
 from backend.sweeps import schemas as sweep_schemas
 from backend.territory import handlers as territory
