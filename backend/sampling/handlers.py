@@ -1,6 +1,6 @@
 """Drawing a sample and taking in what was seen. The draw itself is rules.py's."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -49,14 +49,7 @@ def draw(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         "seed": args["seed"], "percent": args["percent"], "population": len(members), "digest": told["digest"],
         "content": orjson.dumps(told, option=orjson.OPT_SORT_KEYS).decode(), "clock": clock_now(session), "drawn_at": now, "drawn_by": actor.id,
     })  # fmt: skip
-    by_id = {p.id: p for p in found}
-    for each in told["drawn"]:
-        p = by_id[each["id"]]
-        rows.add(session, SampleItem, {
-            "number": number, "problem_id": p.id, "stratum": each["stratum"], "inspector_id": each["inspector"], "area_path": p.area_path,
-            "district_id": p.district_id, "site_id": p.site_id, "department_id": p.department_id, "result": None, "note": "",
-            "seen_at": None, "seen_by": None,
-        })  # fmt: skip
+    _keep_items(session, number, told["drawn"], {p.id: p for p in found})
     said: dict[str, Any] = {
         "number": number,
         "digest": told["digest"],
@@ -87,6 +80,16 @@ def result(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     session.flush()
     said = {"sample": op.ent_id, "problem": item.problem_id, "result": item.result}
     return Effect(summary={**said, "area_path": item.area_path}, result=said)
+
+
+def _keep_items(session: Session, number: str, drawn: Sequence[Mapping[str, Any]], by_id: Mapping[str, Any]) -> None:
+    for each in drawn:
+        p = by_id[each["id"]]
+        rows.add(session, SampleItem, {
+            "number": number, "problem_id": p.id, "stratum": each["stratum"], "inspector_id": each["inspector"], "area_path": p.area_path,
+            "district_id": p.district_id, "site_id": p.site_id, "department_id": p.department_id, "result": None, "note": "",
+            "seen_at": None, "seen_by": None,
+        })  # fmt: skip
 
 
 def _inspectors(session: Session, named: Sequence[str] | None) -> list[str]:

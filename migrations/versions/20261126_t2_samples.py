@@ -6,7 +6,7 @@ from alembic import op
 import backend.database
 
 revision = '20261126_t2'
-down_revision = '20261126_c1'
+down_revision = '20261126_r6'
 branch_labels = None
 depends_on = None
 
