@@ -15,6 +15,8 @@ class MineProblem(Schema):
     due_on = fields.Date(allow_none=True)
     urgency = fields.String()
     next_actor = fields.String(allow_none=True)
+    clock = fields.String(allow_none=True)
+    escalated_level = fields.String(allow_none=True)
     missing_photos = fields.Integer()
 
 

@@ -28,7 +28,7 @@ def mine(world: World, login: str) -> Any:
 
 def problem(world: World, district: str = A, site: str = "", **values: Any) -> Any:
     made = make.problem(world, world.any_phone("inspector_a" if district == A else "inspector_b"), site or world.site(district), values.pop("item", make.ITEM))
-    values = {"next_actor": "supervisor", "is_open": True, **values}
+    values = {"next_actor": "supervisor", "is_open": True, "clock_on": None, **values}
     world.change(Problem.__table__.update().where(Problem.id == made.id).values(**values))
     return made
 
@@ -47,6 +47,12 @@ def test_each_urgency_is_counted_and_the_most_urgent_comes_first(world: World) -
     assert Counter(row["urgency"] for row in found["rows"]) == Counter({k: n for k, n in found["counts"].items() if n and k != "total"})
     days = [row["due_on"] or "9999" for row in found["rows"]]
     assert days == sorted(days)
+
+
+def test_the_day_is_that_of_the_clock_that_runs_for_the_next_actor(world: World) -> None:
+    one = problem(world, due_on=TODAY + timedelta(days=30), clock="reinspect", clock_on=TODAY - timedelta(days=1), next_actor="inspector")
+    (row,) = [row for row in mine(world, "zhangdian")["problems"]["rows"] if row["number"] == one.number]
+    assert (row["urgency"], row["clock"], row["due_on"]) == ("overdue", "reinspect", (TODAY - timedelta(days=1)).isoformat())
 
 
 @pytest.mark.parametrize(("word", "waits"), [

@@ -33,7 +33,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
                 found = session.query(Problem).order_by(Problem.number).all()
                 for n, problem in enumerate(found):
                     problem.next_actor = "supervisor"
-                    problem.due_on = today() + timedelta(days=(-3, 0, 4, 20)[n % 4])
+                    problem.clock_on = problem.due_on = today() + timedelta(days=(-3, 0, 4, 20)[n % 4])
                 numbers = [p.number for p in found[:3]]
             with snapshot() as session:
                 city = accounts.actor_of(accounts.user_by_login(session, "city"))  # type: ignore[arg-type] # the demo's
