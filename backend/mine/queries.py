@@ -20,7 +20,9 @@ from backend.responsibility.models import Responsibility
 from backend.rings import loops, orders
 from backend.territory import queries as territory
 
-DAY = func.coalesce(Problem.clock_on, Problem.due_on)  # of the clock that runs for the next actor, else of the fix
+_last_day = func.coalesce(
+    Problem.clock_on, Problem.due_on
+)  # of the clock that runs for the next actor, else of the fix
 ROWS, LISTS = 100, 50  # as many are listed; the counts are of all
 
 
@@ -72,8 +74,8 @@ def _posts(session: Session, actor: Actor, today: date) -> Sequence[Post]:
 
 def _counts(session: Session, actor: Actor, waits: ColumnElement[bool], today: date) -> dict[str, int]:
     bucket = case(
-        (DAY.is_(None), "undated"), (DAY < today, "overdue"), (DAY == today, "today"),
-        (DAY <= rules.last_soon(today), "soon"), else_="later",
+        (_last_day.is_(None), "undated"), (_last_day < today, "overdue"), (_last_day == today, "today"),
+        (_last_day <= rules.last_soon(today), "soon"), else_="later",
     )  # fmt: skip
     statement = visible(Problem, actor).with_only_columns(bucket, func.count()).where(waits).group_by(bucket)
     found = {name: n for name, n in session.execute(statement)}  # noqa: C416 - a Result is no mapping
@@ -81,13 +83,13 @@ def _counts(session: Session, actor: Actor, waits: ColumnElement[bool], today: d
     return {**counts, "total": sum(counts.values())}
 
 
-_ROW = (Problem.id, Problem.number, Problem.description, Problem.state, Problem.grade, DAY.label("due_on"), Problem.site_id,
+_ROW = (Problem.id, Problem.number, Problem.description, Problem.state, Problem.grade, _last_day.label("due_on"), Problem.site_id,
         Problem.next_actor, Problem.clock, Problem.escalated_level, Problem.missing_photos)  # fmt: skip
 
 
 def _rows(session: Session, actor: Actor, waits: ColumnElement[bool], today: date) -> list[dict[str, Any]]:
     statement = visible(Problem, actor).with_only_columns(*_ROW).where(waits)
-    statement = statement.order_by(DAY.is_(None), DAY, Problem.number).limit(ROWS)
+    statement = statement.order_by(_last_day.is_(None), _last_day, Problem.number).limit(ROWS)
     found = session.execute(statement).all()
     sites = territory.site_names(session, actor, {row.site_id for row in found if row.site_id})
     return [
