@@ -17,6 +17,7 @@ from typing import Any
 import orjson
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
+from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import BigInteger, Dialect, Integer, MetaData, String, event, insert, select, text, update
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -46,7 +47,16 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-db = SQLAlchemy(model_class=Base)
+class _Session(FlaskSession):
+    """Looks its engine up once a transaction, not at every statement."""
+
+    bound: Engine | None = None
+
+    def get_bind(self, *args: Any, **named: Any) -> Any:
+        return self.bound or super().get_bind(*args, **named)
+
+
+db = SQLAlchemy(model_class=Base, session_options={"class_": _Session})
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -101,6 +111,7 @@ def init_app(app: Flask, config: Config) -> None:
         "pool_size": 32,
         "max_overflow": 40,
         "pool_timeout": 10,
+        "pool_use_lifo": True,
     }
     if config.is_sqlite:
         options["connect_args"] = {"timeout": 10, "check_same_thread": False}
@@ -178,8 +189,7 @@ def transaction() -> Iterator[Session]:
     """
     held = gate()
     with held.hold():
-        session = db.session()
-        session.close()
+        session = _opened()
         session.info.clear()
         try:
             session.connection(execution_options={"huyuan_write": True})
@@ -222,8 +232,7 @@ def probe() -> None:
 @contextmanager
 def snapshot() -> Iterator[Session]:
     """A read-only view of one moment: REPEATABLE READ on PostgreSQL, a read transaction on SQLite (rule G3)."""
-    session = db.session()
-    session.close()
+    session = _opened()
     options = {} if gate().is_needed else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
     session.connection(execution_options=options)
     try:
@@ -231,6 +240,13 @@ def snapshot() -> Iterator[Session]:
     finally:
         session.rollback()
         session.close()
+
+
+def _opened() -> Session:
+    session: Any = db.session()
+    session.close()
+    session.bound = db.engine
+    return session  # type: ignore[no-any-return]
 
 
 def before_commit(session: Session, key: str, close: Callable[[Session], None]) -> None:

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import update
+from sqlalchemy import bindparam, update
 from sqlalchemy.orm import Session
 
 from backend import rows
@@ -19,6 +19,11 @@ from backend.programmes import queries as programmes
 from backend.territory import queries as territory
 
 MAX_ID = 64  # of an inspection or a report
+_KEPT = Inspection.__table__.c
+_NOTE_MISSING = (
+    update(Inspection.__table__).where(_KEPT.id == bindparam("inspection"))  # type: ignore[arg-type]
+    .values(missing_photos=bindparam("missing"), ver=_KEPT.ver + 1).returning(_KEPT.ver, _KEPT.team_id)
+)  # fmt: skip
 
 
 def submit(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -77,13 +82,7 @@ def note_evidence(session: Session, data: Mapping[str, Any], actor: Actor, now: 
     """Reaction: a photo of an inspection has arrived (or been lost); say how many it still waits for."""
     if data["ent_type"] != "inspection":
         return Effect()
-    statement = (
-        update(Inspection)
-        .where(Inspection.id == data["ent_id"])
-        .values(missing_photos=data["missing"], ver=Inspection.ver + 1)
-        .returning(Inspection.ver, Inspection.team_id)
-    )
-    row = session.execute(statement).one_or_none()
+    row = session.execute(_NOTE_MISSING, {"inspection": data["ent_id"], "missing": data["missing"]}).one_or_none()
     if row is None or not row.team_id:
         return Effect()
     return Effect(changes=[Changed("inspection", data["ent_id"], row.ver, (f"team:{row.team_id}",))])

@@ -7,7 +7,7 @@ is kept in custody.py.
 import os
 import uuid
 from collections import deque
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -65,10 +65,12 @@ def apply(
 def submit(
     verb: str, args: Mapping[str, Any], actor: Actor, now: datetime | None = None,
     ent: tuple[str, str] = ("", ""), base: Mapping[str, Any] | None = None, op_id: str | None = None,
+    beside: Callable[[Session], None] | None = None,
 ) -> Outcome:  # fmt: skip
     """An op from a desk, in its own transaction. A refusal is raised (nothing is kept: the person is still there).
 
-    With an `op_id` of its author it may be sent again: what is told then is what was told first (P7).
+    With an `op_id` of its author it may be sent again: what is told then is what was told first (P7). `beside` writes
+    what the protocol itself has to note of it, in the same transaction.
     Raises Problem `refused`, `forbidden`, `invalid` or `op_id_reused`.
     """
     at, key = from_ms(to_ms(now or now_utc())), op_id or str(uuid.uuid4())
@@ -83,6 +85,8 @@ def submit(
         (outcome,) = apply(session, [op], actor, at)
         if outcome.status in ("parked", "blocked", "incident"):
             raise _as_problem(outcome)
+        if beside is not None:
+            beside(session)
         return outcome
 
     return rows.run(work)

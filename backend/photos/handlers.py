@@ -5,7 +5,7 @@ from datetime import datetime
 from functools import partial
 from typing import Any
 
-from sqlalchemy import insert, update
+from sqlalchemy import update
 from sqlalchemy.orm import Session
 
 from backend import rows
@@ -59,15 +59,14 @@ def lie(session: Session, ent_type: str, ent_id: str, area_path: str) -> None:
 
 def receive(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`photo.receive`: the bytes are whole and hash to their name. A broken picture is kept too, named so."""
-    known = queries.get(session, op.ent_id)
-    if known is not None and known.state in queries.HERE:
+    known = queries.state_of(session, SYSTEM, op.ent_id)
+    if known is not None and known["state"] in queries.HERE:
         return Effect(status="noop")
     facts = {**op.args, "state": "corrupt" if op.args["fault"] else "verified", "received_at": now}
     if known is None:
-        session.execute(insert(Photo).values(sha256=op.ent_id, **facts))
+        rows.add(session, Photo, {"sha256": op.ent_id, **facts})
     else:
-        session.execute(update(Photo).where(Photo.sha256 == op.ent_id).values(**facts))
-    session.expire_all()
+        rows.change(session, Photo, {"sha256": op.ent_id}, facts)
     event = Event("photo.verified", {"sha256": op.ent_id, "exif": op.args["exif"], "fault": op.args["fault"]})
     return Effect(events=[event], summary={"photo": op.ent_id, "fault": op.args["fault"]})
 

@@ -56,8 +56,9 @@ def may_see(session: Session, actor: Actor, sha256: str) -> bool:
 
 def refs_of(session: Session, actor: Actor, sha256: str) -> list[tuple[str, str, str]]:
     """(entity type, entity id, item) of everything that refers to a photo."""
-    rows = session.scalars(visible(PhotoRef, actor).where(PhotoRef.sha256 == sha256))
-    return sorted({(row.ent_type, row.ent_id, row.item) for row in rows})
+    columns = (PhotoRef.ent_type, PhotoRef.ent_id, PhotoRef.item)
+    found = session.execute(visible(PhotoRef, actor).with_only_columns(*columns).where(PhotoRef.sha256 == sha256))
+    return sorted({(kind, ent, item) for kind, ent, item in found})
 
 
 def findings_of(session: Session, actor: Actor, sha256: str) -> list[str]:
@@ -85,10 +86,12 @@ def missing_of_findings(session: Session, actor: Actor, finding_ids: Sequence[st
 
 
 def _missing(session: Session, actor: Actor, wanted: Sequence[tuple[str, str, str | None]]) -> set[str]:
-    refs = session.scalars(visible(PhotoRef, actor).where(PhotoRef.ent_id.in_([ent for _, ent, _ in wanted])))
-    keys = {(kind, ent, item) for kind, ent, item in wanted}
-    shas = {r.sha256 for r in refs if (r.ent_type, r.ent_id, None) in keys or (r.ent_type, r.ent_id, r.item) in keys}
-    return shas - verified(session, actor, list(shas))
+    columns = (PhotoRef.sha256, PhotoRef.ent_type, PhotoRef.ent_id, PhotoRef.item)
+    refs = visible(PhotoRef, actor).with_only_columns(*columns).outerjoin(Photo, Photo.sha256 == PhotoRef.sha256)
+    waited = refs.where(PhotoRef.ent_id.in_([ent for _, ent, _ in wanted]), func.coalesce(Photo.state, "").not_in(HERE))
+    keys = set(wanted)
+    found = session.execute(waited)
+    return {sha for sha, kind, ent, item in found if (kind, ent, None) in keys or (kind, ent, item) in keys}
 
 
 def counts(session: Session, actor: Actor) -> dict[str, int]:

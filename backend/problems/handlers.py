@@ -252,5 +252,5 @@ def _problems_of(session: Session, data: Mapping[str, Any]) -> list[str]:
     if data["ent_type"] == "problem":
         return [data["ent_id"]]
     column = ProblemReport.inspection_id if data["ent_type"] == "inspection" else ProblemReport.finding_id
-    found = session.scalars(visible(ProblemReport, SYSTEM).where(column == data["ent_id"]))
-    return sorted({report.problem_id for report in found})
+    named = visible(ProblemReport, SYSTEM).with_only_columns(ProblemReport.problem_id)
+    return sorted(set(session.scalars(named.where(column == data["ent_id"]))))

@@ -11,8 +11,9 @@ from datetime import datetime
 from typing import Any
 
 from flask import current_app, request
-from sqlalchemy import select, update
+from sqlalchemy import Table, bindparam, select, update
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.orm import Session
 from werkzeug.exceptions import ClientDisconnected
 
 from backend.access.scope import SYSTEM, Actor
@@ -28,6 +29,20 @@ from backend.trouble import problem_of
 
 PIECE = 4096
 KEEP_S = 1.0
+_UPLOADS: Table = Upload.__table__  # type: ignore[assignment]
+_IS_IT = _UPLOADS.c.id == bindparam("upload")
+_AT = select(_UPLOADS.c.offset).where(_IS_IT)
+_GENERATION = select(_UPLOADS.c.lock_generation).where(_IS_IT)
+# asked and taken in one statement, so that of two writers at one place the offset never goes back
+_TAKE = (
+    update(_UPLOADS).where(_IS_IT, _UPLOADS.c.offset == bindparam("at"), _UPLOADS.c.done_at.is_(None))
+    .values(lock_generation=_UPLOADS.c.lock_generation + 1).returning(_UPLOADS.c.lock_generation)
+)  # fmt: skip
+_MOVE = (
+    update(_UPLOADS).where(_IS_IT, _UPLOADS.c.lock_generation == bindparam("generation"))
+    .values(offset=bindparam("at")).returning(_UPLOADS.c.id)
+)  # fmt: skip
+_END = update(_UPLOADS).where(_IS_IT).values(done_at=bindparam("now"))
 
 
 def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
@@ -100,14 +115,11 @@ def _pieces(left: int) -> Iterator[bytes]:
 def _fence(upload_id: str, offset: int) -> int:
     """Take the upload over at `offset`: an older writer, stalled on a dead line, no longer moves anything.
 
-    Asked and taken in one statement, so that of two writers at one place the offset never goes back.
     Raises Problem offset_conflict.
     """
     with transaction() as session:
-        here = (Upload.id == upload_id, Upload.offset == offset, Upload.done_at.is_(None))
-        taken = update(Upload).where(*here).values(lock_generation=Upload.lock_generation + 1)
-        generation = session.execute(taken.returning(Upload.lock_generation)).scalar()
-        at = session.execute(select(Upload.offset).where(Upload.id == upload_id)).scalar()
+        generation = session.execute(_TAKE, {"upload": upload_id, "at": offset}).scalar()
+        at = offset if generation is not None else session.execute(_AT, {"upload": upload_id}).scalar()
     if generation is None:
         extra = {"headers": {"Upload-Offset": str(at)}}
         raise Problem("offset_conflict", f"the upload is at {at}", extra=extra)
@@ -117,16 +129,15 @@ def _fence(upload_id: str, offset: int) -> int:
 def _hold(upload_id: str, generation: int) -> None:
     """Raises Problem locked where a newer writer has come."""
     with snapshot() as session:
-        now_at = session.execute(select(Upload.lock_generation).where(Upload.id == upload_id)).scalar()
+        now_at = session.execute(_GENERATION, {"upload": upload_id}).scalar()
     if now_at != generation:
         raise Problem("locked", "another request has taken this upload over")
 
 
 def _move(upload_id: str, generation: int, offset: int) -> None:
     with transaction() as session:
-        where = (Upload.id == upload_id, Upload.lock_generation == generation)
-        moved = update(Upload).where(*where).values(offset=offset).returning(Upload.id)
-        if session.execute(moved).scalar() is None:
+        moved = session.execute(_MOVE, {"upload": upload_id, "generation": generation, "at": offset})
+        if moved.scalar() is None:
             raise Problem("locked", "another request has taken this upload over")
 
 
@@ -135,10 +146,12 @@ def _finish(found: Upload, store: PhotoStore, now: datetime) -> None:
         _put_back(found.id, None, 0)
         raise Problem("checksum_mismatch", "the whole file does not hash to its sha256; send it again")
     facts = pipeline.look(store.path(found.sha256))
-    submit("photo.receive", facts, SYSTEM, now, ent=("photo", found.sha256))
-    passing("photo.received")
-    with transaction() as session:
-        session.execute(update(Upload).where(Upload.id == found.id).values(done_at=now))
+
+    def end(session: Session) -> None:
+        session.execute(_END, {"upload": found.id, "now": now})
+        passing("photo.received")
+
+    submit("photo.receive", facts, SYSTEM, now, ent=("photo", found.sha256), beside=end)
     passing("photo.done")
 
 

@@ -59,7 +59,7 @@ BESIDE: dict[str, set[str]] = {
     "accounts/tokens.py": {"EnrolCode", "WebSession", "Device"},  # who may come in
     "ops/jobs.py": {"Job"},
     "photos/pipeline.py": {"Photo"},  # when its derivatives were made
-    "sync/receiving.py": {"Upload"},  # how far the bytes are
+    "sync/receiving.py": {"Upload", "_UPLOADS"},  # how far the bytes are
     "sync/rescue.py": {"Rescue"},
     "sync/push.py": {"Replica", "ReplicaStep"},  # where a replica stands: with the ops, in one transaction
     "sync/contacts.py": {"_TABLE"},  # who was heard of, and with what trouble
