@@ -100,6 +100,8 @@ class CommitClock(Base):
 
 
 _CLOCK = select(CommitClock.v).where(CommitClock.id == 1)
+_ROW = CommitClock.__table__.c
+_TICK = update(CommitClock.__table__).where(_ROW.id == 1).values(v=_ROW.v + 1).returning(_ROW.v)  # type: ignore[arg-type]
 
 
 def init_app(app: Flask, config: Config) -> None:
@@ -257,8 +259,7 @@ def before_commit(session: Session, key: str, close: Callable[[Session], None]) 
 def tick(session: Session) -> int:
     """Move the commit clock (once per transaction) and return its value. Call only from a `before_commit` closer."""
     if "clock" not in session.info:
-        statement = update(CommitClock).where(CommitClock.id == 1).values(v=CommitClock.v + 1).returning(CommitClock.v)
-        moved = session.execute(statement).scalar()
+        moved = session.execute(_TICK).scalar()
         if moved is None:
             session.execute(insert(CommitClock).values(id=1, v=1))
             moved = 1

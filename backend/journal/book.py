@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import orjson
-from sqlalchemy import Table, insert, update
+from sqlalchemy import Table, bindparam, insert, update
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -25,6 +25,9 @@ def _body(n: int, entry: Mapping[str, Any]) -> str:
 
 
 _JOURNAL: Table = JournalEntry.__table__  # type: ignore[assignment]
+_HEAD: Table = JournalHead.__table__  # type: ignore[assignment]
+_READ = _HEAD.select()
+_MOVE = update(_HEAD).where(_HEAD.c.id == 1).values(n=bindparam("at"), hash=bindparam("last"))
 
 
 def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime) -> None:
@@ -41,12 +44,12 @@ def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime
         rows.append({**row, "n": n, "at": now, "body": body, "prev": last, "hash": (last := chain(last, body))})
     if rows:
         insert_many(session.connection(), _JOURNAL, rows)
-        session.execute(update(JournalHead).where(JournalHead.id == 1).values(n=n, hash=last))
+        session.execute(_MOVE, {"at": n, "last": last})
 
 
 def visible_head(session: Session) -> Any:
     """SELECT of the chain's head (number and hash)."""
-    return JournalHead.__table__.select()
+    return _READ
 
 
 def first_since(session: Session, moment: datetime) -> str | None:

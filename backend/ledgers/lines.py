@@ -11,7 +11,7 @@ from datetime import date, datetime
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import Table, and_, delete, func, text
+from sqlalchemy import Table, and_, bindparam, delete, func, text
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, visible
@@ -31,6 +31,11 @@ AXES = ("district_id", "township_id", "department_id", "category", "grade", "pro
         "unplaced_reason")  # fmt: skip
 _NOW = tuple(getattr(Problem, name).label(f"now_{name}") for name in SAME)
 _WAS = tuple(getattr(LedgerLine, name).label(f"was_{name}") for name in SAME)
+_HELD = and_(LedgerLine.problem_id == Problem.id, LedgerLine.to_clock == STILL)
+_STANDING = (
+    visible(Problem, SYSTEM).with_only_columns(Problem.id, LedgerLine.from_clock, *_NOW, *_WAS)
+    .outerjoin(LedgerLine, _HELD).where(Problem.id.in_(bindparam("ids", expanding=True)))
+)  # fmt: skip
 _ADDED = "(key) DO UPDATE SET n = ledger_cells.n + excluded.n"
 _CELL = ", ".join(column.name for column in _CELLS.columns)
 _NOTED = text(
@@ -71,10 +76,7 @@ def _lots(names: Iterable[str]) -> Iterator[list[str]]:
 
 def _standing(session: Session, ids: Sequence[str]) -> Iterable[Any]:
     """(id, since which clock, columns now, columns of the line that holds) of problems; no clock where there is no line."""
-    held = and_(LedgerLine.problem_id == Problem.id, LedgerLine.to_clock == STILL)
-    columns = (Problem.id, LedgerLine.from_clock, *_NOW, *_WAS)
-    statement = visible(Problem, SYSTEM).with_only_columns(*columns).outerjoin(LedgerLine, held)
-    return map(tuple, session.execute(statement.where(Problem.id.in_(ids))))
+    return map(tuple, session.execute(_STANDING, {"ids": list(ids)}))
 
 
 def line(problem_id: str, clock: int, columns: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Table, insert, select
+from sqlalchemy import Table, bindparam, insert, select
 from sqlalchemy.orm import Session
 
 from backend import rows
@@ -31,14 +31,16 @@ MET = frozenset(
     {"applied", "noop", "proposed", "superseded", "redirected"}
 )  # an op that waits for such a one waits no more
 _OP_LOG: Table = LoggedOp.__table__  # type: ignore[assignment]
+# made once: to make a statement costs as much as to run a small one
+_OUTCOMES = select(
+    *(_OP_LOG.c[name] for name in ("op_id", "fp", "status", "reason", "clock", "ver", "flags", "detail", "result"))
+).where(_OP_LOG.c.op_id.in_(bindparam("ids", expanding=True)))
+_SOMEBODY_WAITS = select(OpWait.op_id).limit(1)
 
 
 def known_outcomes(session: Session, op_ids: Sequence[str]) -> dict[str, tuple[str, Outcome]]:
     """Fingerprint and outcome of each op that is in custody already (exactly-once, P7)."""
-    found = session.execute(
-        select(LoggedOp.op_id, LoggedOp.fp, LoggedOp.status, LoggedOp.reason, LoggedOp.clock, LoggedOp.ver,
-               LoggedOp.flags, LoggedOp.detail, LoggedOp.result).where(LoggedOp.op_id.in_(op_ids))
-    )  # fmt: skip
+    found = session.execute(_OUTCOMES, {"ids": list(op_ids)})
     return {
         r.op_id: (r.fp, Outcome(r.op_id, r.status, r.reason, r.detail, tuple(r.flags or ()), r.clock, r.ver, True,
                                 None, r.result or {}))
@@ -116,7 +118,7 @@ def _write_books(session: Session, now: datetime) -> None:
 
 def _release(session: Session, done: list[str], now: datetime) -> None:
     """P31: who waits for an op that is carried out now is looked at by a job of the same transaction."""
-    if done and session.execute(select(OpWait.op_id).limit(1)).first() is not None:  # hardly ever does anybody wait
+    if done and session.execute(_SOMEBODY_WAITS).first() is not None:  # hardly ever does anybody wait
         waiting = select(OpWait.on_op).where(OpWait.on_op.in_(done)).distinct()
         for name in session.scalars(waiting):
             jobs.enqueue(session, "ops.release", f"ops.release:{name}:{now.timestamp()}", {"op_id": name}, now)

@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from typing import Any
 
 import structlog
@@ -36,12 +37,17 @@ Run = Callable[[Mapping[str, Any], datetime], None]
 def enqueue(session: Session, kind: str, key: str, payload: Mapping[str, Any], now: datetime) -> None:
     """Add a job in the transaction of its cause; the same key twice is one job, and one that is over is done again
     (its cause has happened again: every kind is idempotent)."""
-    dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
     row = {"kind": kind, "key": key, "payload": dict(payload), "run_at": now, "attempts": 0, "is_dead": False}
-    anew = {k: row[k] for k in ("payload", "run_at", "attempts", "is_dead")} | {"done_at": None}
+    session.connection().execute(_enqueue(session.get_bind().dialect.name), row)
+
+
+@cache
+def _enqueue(dialect: str) -> Any:
+    """The statement for one job, made once."""
+    statement = (sqlite if dialect == "sqlite" else postgresql).insert(Job.__table__)
+    anew = {name: statement.excluded[name] for name in ("payload", "run_at", "attempts", "is_dead")} | {"done_at": None}
     is_over = Job.done_at.is_not(None) | Job.is_dead
-    statement = dialect.insert(Job).values(row)
-    session.execute(statement.on_conflict_do_update(index_elements=["key"], set_=anew, where=is_over))
+    return statement.on_conflict_do_update(index_elements=["key"], set_=anew, where=is_over)
 
 
 def _due(now: datetime) -> Select[Job]:

@@ -1,9 +1,10 @@
 """Reads of photos and their references; each begins with who asks."""
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import func
+from sqlalchemy import bindparam, func
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -30,9 +31,29 @@ def state_of(session: Session, actor: Actor, sha256: str) -> dict[str, Any] | No
 
 def states_of(session: Session, actor: Actor, shas: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The same for many."""
+    found = session.execute(_states(actor), {"shas": list(shas)})
+    return {row.sha256: dict(row._mapping) for row in found}
+
+
+# Made once for who asks (the system, wherever photos come and are named): to make one costs as much as to run it.
+@lru_cache(maxsize=16)
+def _states(actor: Actor) -> Any:
     columns = (Photo.sha256, Photo.state)
-    statement = visible(Photo, actor).with_only_columns(*columns).where(Photo.sha256.in_(shas))
-    return {row.sha256: dict(row._mapping) for row in session.execute(statement)}
+    return visible(Photo, actor).with_only_columns(*columns).where(Photo.sha256.in_(bindparam("shas", expanding=True)))
+
+
+@lru_cache(maxsize=16)
+def _refs(actor: Actor) -> Any:
+    columns = (PhotoRef.ent_type, PhotoRef.ent_id, PhotoRef.item)
+    return visible(PhotoRef, actor).with_only_columns(*columns).where(PhotoRef.sha256 == bindparam("sha"))
+
+
+@lru_cache(maxsize=16)
+def _awaited(actor: Actor) -> Any:
+    columns = (PhotoRef.sha256, PhotoRef.ent_type, PhotoRef.ent_id, PhotoRef.item)
+    refs = visible(PhotoRef, actor).with_only_columns(*columns).outerjoin(Photo, Photo.sha256 == PhotoRef.sha256)
+    of_these = PhotoRef.ent_id.in_(bindparam("ents", expanding=True))
+    return refs.where(of_these, func.coalesce(Photo.state, "").not_in(HERE))
 
 
 def exif_of(session: Session, actor: Actor, shas: Sequence[str]) -> list[dict[str, Any]]:
@@ -56,8 +77,7 @@ def may_see(session: Session, actor: Actor, sha256: str) -> bool:
 
 def refs_of(session: Session, actor: Actor, sha256: str) -> list[tuple[str, str, str]]:
     """(entity type, entity id, item) of everything that refers to a photo."""
-    columns = (PhotoRef.ent_type, PhotoRef.ent_id, PhotoRef.item)
-    found = session.execute(visible(PhotoRef, actor).with_only_columns(*columns).where(PhotoRef.sha256 == sha256))
+    found = session.execute(_refs(actor), {"sha": sha256})
     return sorted({(kind, ent, item) for kind, ent, item in found})
 
 
@@ -86,11 +106,8 @@ def missing_of_findings(session: Session, actor: Actor, finding_ids: Sequence[st
 
 
 def _missing(session: Session, actor: Actor, wanted: Sequence[tuple[str, str, str | None]]) -> set[str]:
-    columns = (PhotoRef.sha256, PhotoRef.ent_type, PhotoRef.ent_id, PhotoRef.item)
-    refs = visible(PhotoRef, actor).with_only_columns(*columns).outerjoin(Photo, Photo.sha256 == PhotoRef.sha256)
-    waited = refs.where(PhotoRef.ent_id.in_([ent for _, ent, _ in wanted]), func.coalesce(Photo.state, "").not_in(HERE))
     keys = set(wanted)
-    found = session.execute(waited)
+    found = session.execute(_awaited(actor), {"ents": [ent for _, ent, _ in wanted]})
     return {sha for sha, kind, ent, item in found if (kind, ent, None) in keys or (kind, ent, item) in keys}
 
 

@@ -2,9 +2,10 @@
 
 from collections.abc import Sequence
 from datetime import date, datetime
+from functools import lru_cache
 from typing import Any
 
-from sqlalchemy import Select, func
+from sqlalchemy import Select, bindparam, func
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -27,9 +28,26 @@ def hold(session: Session, actor: Actor, problem_id: str) -> Problem | None:
 
     A photo's arrival and a second report may change one problem at the same moment; neither may undo the other.
     """
-    where = (Problem.id == problem_id) | (Problem.number == problem_id)
-    held = visible(Problem, actor).where(where).with_for_update().execution_options(populate_existing=True)
-    return session.scalars(held).first()
+    return session.scalars(_held(actor), {"name": problem_id}).first()
+
+
+# Made once for who asks (mostly the system, from a photo or a push): to make one costs as much as to run it.
+@lru_cache(maxsize=64)
+def _held(actor: Actor) -> Any:
+    where = (Problem.id == bindparam("name")) | (Problem.number == bindparam("name"))
+    return visible(Problem, actor).where(where).with_for_update().execution_options(populate_existing=True)
+
+
+@lru_cache(maxsize=64)
+def _merged(actor: Actor) -> Any:
+    into = Problem.merged_into.in_(bindparam("ids", expanding=True))
+    return visible(Problem, actor).with_only_columns(Problem.id).where(into)
+
+
+@lru_cache(maxsize=64)
+def _held_open(actor: Actor) -> Any:
+    of_these = Problem.open_key.in_(bindparam("keys", expanding=True))
+    return visible(Problem, actor).with_only_columns(*_JOINED).where(of_these).order_by(Problem.id).with_for_update()
 
 
 def by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Problem]:
@@ -55,8 +73,7 @@ _JOINED = (
 
 def hold_open(session: Session, actor: Actor, keys: Sequence[str]) -> dict[str, dict[str, Any]]:
     """The open problem of each of these keys that has one, as plain rows, locked until the end of the transaction."""
-    held = visible(Problem, actor).with_only_columns(*_JOINED).where(Problem.open_key.in_(keys))
-    found = session.execute(held.order_by(Problem.id).with_for_update())
+    found = session.execute(_held_open(actor), {"keys": list(keys)})
     return {row.open_key: dict(row._mapping) for row in found}
 
 
@@ -76,6 +93,8 @@ def hold_number(session: Session, series: str) -> dict[str, Any] | None:
 
 def last_lines(session: Session, actor: Actor, problem_ids: Sequence[str]) -> dict[str, dict[str, int]]:
     """{problem: {"n": number of the newest line of its history}}; 0 before the first."""
+    if not problem_ids:
+        return {}
     columns = (ProblemEvent.problem_id, func.max(ProblemEvent.n))
     lines = visible(ProblemEvent, actor).with_only_columns(*columns).where(ProblemEvent.problem_id.in_(problem_ids))
     found = {name: {"n": last} for name, last in session.execute(lines.group_by(ProblemEvent.problem_id))}
@@ -153,8 +172,7 @@ def merged_into(session: Session, actor: Actor, problem_id: str) -> list[str]:
     """Ids of the problems that were merged into this one, directly or by way of another."""
     found, todo = list[str](), [problem_id]
     while todo:
-        statement = visible(Problem, actor).with_only_columns(Problem.id).where(Problem.merged_into.in_(todo))
-        todo = sorted(session.scalars(statement))
+        todo = sorted(session.scalars(_merged(actor), {"ids": todo}))
         found += todo
     return found
 

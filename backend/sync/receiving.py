@@ -31,6 +31,7 @@ PIECE = 4096
 KEEP_S = 1.0
 _UPLOADS: Table = Upload.__table__  # type: ignore[assignment]
 _IS_IT = _UPLOADS.c.id == bindparam("upload")
+_OWN = select(Upload).where(_IS_IT, _UPLOADS.c.owner_id == bindparam("owner"))
 _AT = select(_UPLOADS.c.offset).where(_IS_IT)
 _GENERATION = select(_UPLOADS.c.lock_generation).where(_IS_IT)
 # asked and taken in one statement, so that of two writers at one place the offset never goes back
@@ -202,8 +203,7 @@ def own(upload_id: str, actor: Actor) -> Upload:
 
 def _read(upload_id: str, actor: Actor) -> Upload:
     with snapshot() as session:
-        where = (Upload.id == upload_id, Upload.owner_id == actor.id)
-        found = session.execute(select(Upload).where(*where)).scalar_one_or_none()
+        found = session.execute(_OWN, {"upload": upload_id, "owner": actor.id}).scalar_one_or_none()
         if found is None:
             raise NotFound("no such upload")
         session.expunge(found)
