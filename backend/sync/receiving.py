@@ -12,11 +12,11 @@ from typing import Any
 
 from flask import current_app, request
 from sqlalchemy import Table, bindparam, select, update
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.orm import Session
 from werkzeug.exceptions import ClientDisconnected
 
 from backend.access.scope import SYSTEM, Actor
+from backend.bulk import insert_many
 from backend.database import snapshot, transaction
 from backend.errors import NotFound, Problem
 from backend.faults import passing
@@ -178,8 +178,7 @@ def create(actor: Actor, facts: dict[str, Any], now: datetime) -> Upload:
         "created_at": now,
     }
     with transaction() as session:
-        dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-        session.execute(dialect.insert(Upload).values(row).on_conflict_do_nothing())
+        insert_many(session.connection(), _UPLOADS, [row], "DO NOTHING")
     passing("upload.created")
     if facts["size"] == 0:  # nothing will follow: it is whole at once
         pipeline.store().append(upload_id, 0, b"")

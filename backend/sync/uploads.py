@@ -7,7 +7,7 @@ file is a picture, or of what.
 from typing import Any
 
 from flask import Blueprint, Response, current_app, request, send_file
-from sqlalchemy import select
+from sqlalchemy import bindparam, select
 from sqlalchemy.orm import Session
 
 from backend import incoming
@@ -26,6 +26,7 @@ from backend.sync.schemas import BlobsQuery
 from backend.sync.tus import TUS
 
 uploads_bp = Blueprint("uploads", __name__, url_prefix="/sync/v1")
+_OWN = select(Upload).where(Upload.owner_id == bindparam("owner"), Upload.sha256.in_(bindparam("shas", expanding=True)))
 
 
 @uploads_bp.before_request
@@ -99,7 +100,7 @@ def photo(sha256: str) -> Response:
 def _query(session: Session, actor: Actor, want: list[dict[str, Any]]) -> dict[str, Any]:
     """I21: a photo is here for whoever sent all of it, or sees what refers to it; a name alone tells nothing."""
     shas, sizes = [w["sha256"] for w in want], {w["sha256"]: w.get("size") for w in want}
-    own = session.scalars(select(Upload).where(Upload.owner_id == actor.id, Upload.sha256.in_(shas)))
+    own = session.scalars(_OWN, {"owner": actor.id, "shas": shas})
     mine = {u.sha256: u for u in own if u.done_at or sizes[u.sha256] in (None, u.size)}
     store, sent = pipeline.store(), {sha for sha, upload in mine.items() if upload.done_at}
     verified = photos.verified(session, actor, shas)

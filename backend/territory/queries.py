@@ -36,6 +36,9 @@ _lock = threading.Lock()
 _kept: list[Facts] = []
 
 
+_VERSION = visible(TerritoryVersion, SYSTEM).with_only_columns(TerritoryVersion.v, TerritoryVersion.city_id)
+
+
 def version(session: Session, actor: Actor = SYSTEM) -> TerritoryVersion | None:
     """The version row, or None where no city is loaded yet."""
     return session.scalars(visible(TerritoryVersion, actor)).first()
@@ -46,7 +49,7 @@ def facts(session: Session) -> Facts | None:
     if "territory" in session.info:
         found: Facts = session.info["territory"]
         return found
-    now = version(session)
+    now = session.execute(_VERSION).first()
     if now is None:
         return None
     key = (str(session.get_bind().engine.url), now.v)
