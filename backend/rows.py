@@ -155,7 +155,7 @@ def savepoint(session: Session) -> Iterator[None]:
     session.flush()
     waiting = _of(session)
     waiting.scope = "asked"
-    waiting.mark = {(name, table): len(rows) for name, table, rows in waiting.lots()}
+    waiting.mark = {(name, table): len(rows) for name, table, rows in waiting.lots() if rows}
     try:
         yield
         session.flush()

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from itertools import groupby
 from typing import Any
@@ -25,6 +26,7 @@ from backend.sync.models import Replica, ReplicaStep
 from backend.sync.turns import Turns
 from backend.trouble import problem_of
 from sync_protocol.envelope import BadFrame, Framed, frames
+from sync_protocol.evidence import Witness
 from sync_protocol.limits import CHUNK_OPS
 from sync_protocol.ordering import Forked, Head, take
 
@@ -46,18 +48,27 @@ def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Con
         raise Problem("bad_frame", str(fault)) from fault
     _check_limits(ops, config)
     witness = times.witness(config, now, request.get("anchor"))
-    for op in ops:
-        op.recorded = witness.recorded(op.at)
+    asked = _Asked(replica_id, epoch, actor, now, request.get("outbox_len", 0), witness)
     answer: dict[str, Any] = {"results": [], "stopped": None}
     end = time.monotonic() + config.push_seconds
     with turns.hold(replica_id), admission.working(is_urgent=request.get("urgent") is True):
-        said = request.get("outbox_len", 0)
-        _take_chunks(_chunks(ops) or [[]], replica_id, epoch, actor, now, said, answer, end)
+        _take_chunks(_chunks(ops) or [[]], asked, answer, end)
     return answer
 
 
-def _take_chunks(chunks: Sequence[Sequence[Framed]], replica_id: str, epoch: Any, actor: Actor, now: datetime,
-                 outbox_len: Any, answer: dict[str, Any], end: float) -> None:  # fmt: skip
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """What all chunks of one push have in common."""
+
+    replica_id: str
+    epoch: Any
+    actor: Actor
+    now: datetime
+    outbox_len: Any
+    witness: Witness
+
+
+def _take_chunks(chunks: Sequence[Sequence[Framed]], asked: _Asked, answer: dict[str, Any], end: float) -> None:
     """Chunk by chunk; trouble in a later one, or the `end` of its time, ends the answer there, and what was committed
     is told (P87)."""
     for chunk in chunks:
@@ -65,7 +76,7 @@ def _take_chunks(chunks: Sequence[Sequence[Framed]], replica_id: str, epoch: Any
             answer["stopped"] = {"at_seq": chunk[0].seq, "reason": "time", "retry_after": 1}
             break
         try:
-            _take_chunk(chunk, replica_id, epoch, actor, now, outbox_len, answer)
+            _take_chunk(chunk, asked, answer)
             passing("push.chunk_done")
         except Exception as trouble:
             told = problem_of(trouble)
@@ -100,16 +111,16 @@ def _chunks(ops: Sequence[Framed]) -> list[list[Framed]]:
     return chunks
 
 
-def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, outbox_len: Any,
-                answer: dict[str, Any]) -> None:  # fmt: skip
-    left = max(_count(outbox_len) - len(answer["results"]) - len(chunk), 0)  # what the device holds after this chunk
+def _take_chunk(chunk: Sequence[Framed], asked: _Asked, answer: dict[str, Any]) -> None:
+    left = max(_count(asked.outbox_len) - len(answer["results"]) - len(chunk), 0)  # what it holds after this chunk
+    now, replica_id = asked.now, asked.replica_id
 
     def work(session: Session) -> tuple[dict[str, Any], list[Outcome]]:
-        server, head, held_since = _stand(session, replica_id, epoch, actor)
+        server, head, held_since = _stand(session, asked)
         passing("push.begun")
         stand = {"epoch": server.epoch, "durable_seq": server.durable_clock}
         lock(session, {key for op in chunk for key in touched(op)})
-        outcomes = _apply_chunk(session, chunk, head, actor, now)
+        outcomes = _apply_chunk(session, chunk, head, asked.actor, now)
         moved = {"next_seq": head.next_seq, "head": head.head}
         said = {
             "last_seen_at": now,
@@ -120,7 +131,10 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
         rows.change(session, Replica, {"id": head.replica}, {**moved, **said})
         return stand | moved, outcomes
 
-    told = _told_again(chunk, replica_id, epoch, actor, now, left) if turns.may_know(replica_id, chunk) else None
+    told = _told_again(chunk, asked, left) if turns.may_know(replica_id, chunk) else None
+    if told is None:  # when a known op was recorded is in custody already
+        for op in chunk:
+            op.recorded = asked.witness.recorded(op.at)
     stand, outcomes = told or rows.run(work)
     turns.reach(replica_id, stand["next_seq"])
     answer.update(stand)
@@ -131,17 +145,16 @@ def _take_chunk(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
     ]
 
 
-def _told_again(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Actor, now: datetime, left: int
-                ) -> tuple[dict[str, Any], list[Outcome]] | None:  # fmt: skip
+def _told_again(chunk: Sequence[Framed], asked: _Asked, left: int) -> tuple[dict[str, Any], list[Outcome]] | None:
     """P7, I20: what a chunk of which every op is in custody, and which moves nothing, was told: read from one snapshot,
     without a turn at writing. None where there is anything to write or to refuse."""
     with snapshot() as session:
-        replica = queries.replica_of(session, actor, replica_id, is_locked=False)
+        replica = queries.replica_of(session, asked.actor, asked.replica_id, is_locked=False)
         if not chunk or replica is None or max(op.seq for op in chunk) >= replica.next_seq:
             return None
-        is_noted = replica.outbox_len == left and abs(now - (replica.last_seen_at or NEVER)) < SEEN_AGAIN
-        server = meta(session, actor)
-        if replica.status != "active" or epoch != server.epoch or not is_noted:
+        is_noted = replica.outbox_len == left and abs(asked.now - (replica.last_seen_at or NEVER)) < SEEN_AGAIN
+        server = meta(session, asked.actor)
+        if replica.status != "active" or asked.epoch != server.epoch or not is_noted:
             return None
         known = known_outcomes(session, [op.id for op in chunk])
         if any(op.id not in known or known[op.id][0] != op.fp for op in chunk):
@@ -151,14 +164,14 @@ def _told_again(chunk: Sequence[Framed], replica_id: str, epoch: Any, actor: Act
         return stand, [known[op.id][1] for op in chunk]
 
 
-def _stand(session: Session, replica_id: str, epoch: Any, actor: Actor) -> tuple[Any, Head, datetime | None]:
+def _stand(session: Session, asked: _Asked) -> tuple[Any, Head, datetime | None]:
     """This server's history, where the replica stands in it, and since when it has held something back (plain: an op that
     fails makes the session forget objects).
     Raises Problem epoch_changed, replica_forked, replica_revoked."""
-    server = meta(session, actor)
-    if epoch != server.epoch:
+    server = meta(session, asked.actor)
+    if asked.epoch != server.epoch:
         raise Problem("epoch_changed", extra={"epoch": server.epoch})
-    replica = queries.replica_of(session, actor, replica_id)
+    replica = queries.replica_of(session, asked.actor, asked.replica_id)
     if replica is None or replica.status != "active":
         code = "replica_forked" if replica is None else "replica_revoked"
         raise Problem(code, extra={"next_seq": 1, "head": "0" * 64})
