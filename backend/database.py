@@ -18,7 +18,7 @@ import orjson
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
 from flask_sqlalchemy.session import Session as FlaskSession
-from sqlalchemy import BigInteger, Dialect, Integer, MetaData, String, event, insert, select, text, update
+from sqlalchemy import BigInteger, Dialect, Integer, MetaData, String, Table, event, insert, select, text, update
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 from sqlalchemy.types import TypeDecorator
@@ -100,8 +100,8 @@ class CommitClock(Base):
 
 
 _CLOCK = select(CommitClock.v).where(CommitClock.id == 1)
-_ROW = CommitClock.__table__.c
-_TICK = update(CommitClock.__table__).where(_ROW.id == 1).values(v=_ROW.v + 1).returning(_ROW.v)  # type: ignore[arg-type]
+_CLOCKS: Table = CommitClock.__table__  # type: ignore[assignment]
+_TICK = update(_CLOCKS).where(_CLOCKS.c.id == 1).values(v=_CLOCKS.c.v + 1).returning(_CLOCKS.c.v)
 
 
 def init_app(app: Flask, config: Config) -> None:

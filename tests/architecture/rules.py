@@ -70,7 +70,7 @@ BESIDE: dict[str, set[str]] = {
     "notices/outbox.py": {"Outgoing"},  # what becomes of a mail or a call
     "notices/webhooks.py": {"Webhook"},  # a secret is taken, a receiver fails
     "notices/inbox.py": {"Notice"},  # what its owner has read
-    "database.py": {"CommitClock"},
+    "database.py": {"CommitClock", "_CLOCKS"},
     "backups/tables.py": {"table", "TRUNCATE", "DELETE FROM"},  # a whole record at once, into a new epoch
     "bulk.py": {"INSERT INTO", "UPDATE"},  # the tools, for whoever may
     "rows.py": {"table"},
