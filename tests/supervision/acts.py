@@ -6,6 +6,7 @@ from typing import Any
 
 from backend.access.scope import SYSTEM, Actor
 from backend.database import snapshot
+from backend.ops import overdue
 from backend.supervision import queries
 from backend.supervision.models import Proceeding
 from tests.problems.ground import DISTRICT, PEOPLE, Ground
@@ -95,6 +96,12 @@ def neighbour() -> Actor:
     return replace(MARKET, id="u-market-b", areas=(DISTRICT.replace("370303", "370302"),))
 
 
-def counts(actor: Actor) -> dict[str, int]:
+def counts(actor: Actor, days: int = 0) -> dict[str, int]:
+    """What the desk of `actor` says some days after today."""
     with snapshot() as session:
-        return queries.counts(session, actor, TODAY)
+        return queries.counts(session, actor, TODAY + timedelta(days=days))
+
+
+def look(ground: Ground, day: date) -> int:
+    """The sweep of overdue clocks as it is run on a day; how often it told somebody."""
+    return overdue.escalate(noon(day))
