@@ -19,6 +19,7 @@ from backend.cli.document import document
 from backend.cli.duty import duty
 from backend.cli.export import export
 from backend.cli.notice import notice
+from backend.cli.overdue import escalate
 from backend.cli.reading import geo, ledger
 from backend.cli.rescue import rescue
 from backend.cli.sample import sample
@@ -283,3 +284,4 @@ main.add_command(rescue)
 main.add_command(sample)
 main.add_command(worker)
 main.add_command(compact)
+main.add_command(escalate)

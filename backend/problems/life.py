@@ -34,7 +34,7 @@ MUST: Mapping[str, str] = {
 }  # fmt: skip
 HEAD = """# 隐患的一生 · The life of a problem
 
-由 `backend/problems/rules.py` 的表生成（`make life`），请勿手改。Generated from the table; do not edit by hand.
+由 `backend/problems/table.py` 与 `backend/packs/limits.v1.yaml` 的表生成（`make life`），请勿手改。Generated from the table; do not edit by hand.
 
 """
 CLAIMS = """

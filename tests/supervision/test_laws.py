@@ -77,7 +77,8 @@ class Life:
         made: dict[str, dict[str, Any]] = {
             "assign": {"department_id": other}, "danger": {"seen": "danger"}, "note": {"text": "看过"},
             "due": {"set": {"due_on": {"was": was, "now": None if was else far}}},
-            "inform": {"kind": "inform", "department_id": other, "note": "请知悉"}, "hand_over": {"kind": "hand_over", "department_id": other, "note": "请接办"},
+            "inform": {"kind": "inform", "department_id": other, "note": "请知悉"},
+            "hand_over": {"kind": "hand_over", "department_id": other, "note": "请接办"},
             "decide_major": {"verdict": "major", "posts": acts.POSTS, "minutes": "记录"}, "list": {"level": "city", "finish_by": far},
             "decide_general": {"verdict": "general", "posts": acts.POSTS, "minutes": "记录"}, "progress": {"text": "进展"},
             "ask_extension": {"until": (ground.now.date() + timedelta(days=90)).isoformat(), "reason": "材料"},

@@ -8,6 +8,7 @@ import pytest
 from tests.problems.ground import PEOPLE, Ground
 from tests.supervision import acts
 
+
 def candidate(ground: Ground) -> str:
     """校车: a candidate by the checklist, at a school where it has not been found yet."""
     while True:

@@ -1,9 +1,15 @@
 """A clock that has run out is told of upwards, level by level, each once, however often the sweep runs and whoever runs it."""
 
+import json
 from datetime import date, timedelta
+from pathlib import Path
 from typing import Any
 
+import pytest
+from click.testing import CliRunner
+
 from backend.access.scope import SYSTEM
+from backend.cli.main import main
 from tests.problems.ground import PEOPLE, Ground
 from tests.supervision import acts
 
@@ -88,3 +94,11 @@ def test_the_level_that_was_told_finds_it_on_its_desk(both: Ground) -> None:
     acts.look(both, date(2026, 4, 10))
     assert both.row(ent)["escalated_level"] == "township"
     assert acts.counts(PEOPLE["township"])["escalated_to_me"] > before
+
+
+def test_the_command_says_how_often_it_told_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HUYUAN_DATA", str(tmp_path))
+    monkeypatch.setenv("HUYUAN_WORKER", "off")
+    assert CliRunner().invoke(main, ["migrate"]).exit_code == 0
+    done = CliRunner().invoke(main, ["escalate", "--json"])
+    assert (done.exit_code, json.loads(done.stdout)) == (0, {"told": 0})
