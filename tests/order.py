@@ -17,6 +17,7 @@ LONGEST = (  # by the seconds they took, the longest first; what is not named co
     "problems/test_intents.py", "doors/test_time.py", "faults/test_disk.py", "api/test_conflicts.py",
     "faults/test_thin_line.py", "backups/test_beside_the_door.py", "protocol/test_three_servers.py",
     "faults/test_cut_uploads.py", "pages/test_start_page.py", "doors/test_rescue.py",
+    "api/test_posts.py", "api/test_mine.py", "api/test_duties.py", "api/test_handovers.py",
 )  # fmt: skip
 _AT = {TESTS / name: n for n, name in enumerate(LONGEST)}
 
