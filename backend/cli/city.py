@@ -40,9 +40,11 @@ def _differing(city: City) -> dict[str, int]:
         try:
             counts = {name: len(made) for name, made in territory.differing(session, body).items()}
             posts, terms = accounts.differing(session, body["posts"], body["holdings"])
+            there = territory.version(session)
         except ValueError as fault:
             raise Invalid(str(fault)) from fault
-    return {**counts, "posts": len(posts), "holdings": len(terms)}
+    marked = {"sample": 1} if there is not None and there.is_sample != body["sample"] else {}
+    return {**counts, "posts": len(posts), "holdings": len(terms), **marked}
 
 
 def _tell(broken: CityFileError, is_json: bool) -> None:

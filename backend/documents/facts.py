@@ -51,7 +51,7 @@ def office(session: Session, actor: Actor) -> str:
     words = territory.area_names(session, actor)
     if actor.role == "school":
         site = territory.sites_by_ids(session, actor, [node]).get(node)
-        return f"{site.name}（示例）" if site else node
+        return territory.printed(session, site.name) if site else node
     if actor.role == "department":
         lines = {d.id: d.name_zh for d in territory.departments(session, actor)}
         return words.get(node, node) + lines.get(actor.department_id or "", "")

@@ -5,9 +5,10 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 from typing import Any
 
+from sqlalchemy import Select
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor, is_within, under, visible
+from backend.access.scope import SYSTEM, Actor, is_within, under, visible
 from backend.errors import NotFound
 from backend.ledgers import rules, sums
 from backend.ledgers.words import Words
@@ -109,24 +110,22 @@ def lists(session: Session, actor: Actor, kind: str, node_id: str) -> Iterator[d
     if "/" in path:
         statement = statement.where(under(Problem.area_path, path))
     words = Words(session, actor)
-    last: tuple[str, str, str] | None = None
-    while True:
-        step = statement.order_by(Problem.area_path, Problem.item, Problem.id).limit(PAGE)
-        if last:
-            step = step.where(_after(last))
-        rows = session.scalars(step).all()
-        chains = responsibility.chains_of(session, actor, [p.id for p in rows]) if kind == "responsibility" else {}
-        yield from (_ROWS[kind](p, words, chains.get(p.id, [])) for p in rows)
-        if len(rows) < PAGE:
-            return
-        last = (rows[-1].area_path, rows[-1].item, rows[-1].id)
+    for ids in paged(session, statement.order_by(Problem.area_path, Problem.item, Problem.id)):
+        found = {p.id: p for p in session.scalars(visible(Problem, SYSTEM).where(Problem.id.in_(ids)))}
+        chains = responsibility.chains_of(session, actor, ids) if kind == "responsibility" else {}
+        yield from (_ROWS[kind](found[name], words, chains.get(name, [])) for name in ids)
         session.expunge_all()
 
 
-def _after(last: tuple[str, str, str]) -> Any:
-    path, item, key = last
-    a, i = Problem.area_path, Problem.item
-    return (a > path) | ((a == path) & (i > item)) | ((a == path) & (i == item) & (Problem.id > key))
+def paged(session: Session, statement: Select[Problem]) -> Iterator[list[str]]:
+    """Ids of the problems of an ordered statement, PAGE at a time, from one cursor: sorted once, however many pages there are.
+
+    A keyset page would be sorted anew each time: within an area the database finds the rows by their place and has to put all of them in
+    order to give the first of them.
+    """
+    ids = session.execute(statement.with_only_columns(Problem.id), execution_options={"yield_per": PAGE})
+    for part in ids.partitions():
+        yield [row.id for row in part]
 
 
 def _common(p: Problem, words: Words) -> dict[str, Any]:

@@ -5,16 +5,15 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor, under, visible
+from backend.access.scope import SYSTEM, Actor, under, visible
 from backend.ledgers import rules
-from backend.ledgers.queries import path_of
+from backend.ledgers.queries import paged, path_of
 from backend.ledgers.words import Words
 from backend.problems.life import STATES
 from backend.problems.models import Problem
 from backend.problems.queries import counted
 from backend.workdays import local_date
 
-PAGE = 2000
 # Word columns of an export, 25 of them. Nobody is named: who holds a post is in the list of responsibilities.
 COLUMNS = (
     ("number", "编号"), ("district", "区县"), ("township", "镇办"), ("site", "学校/单位"), ("spot", "部位"), ("programme", "排查专项"),
@@ -57,15 +56,10 @@ def rows(session: Session, actor: Actor, node_id: str) -> Iterator[dict[str, Any
 
 
 def _rows(session: Session, actor: Actor, path: str, words: Words) -> Iterator[dict[str, Any]]:
-    statement = visible(Problem, actor).with_only_columns(*_READ).where(counted())
+    statement = visible(Problem, actor).where(counted())
     if "/" in path:
         statement = statement.where(under(Problem.area_path, path))
-    last = ""
-    while True:  # by the primary key: any other order would sort all rows, in memory, once a page
-        page = statement.where(Problem.id > last).order_by(Problem.id).limit(PAGE)
-        found = session.execute(page).all()
-        for row in found:
+    for ids in paged(session, statement.order_by(Problem.id)):
+        page = visible(Problem, SYSTEM).with_only_columns(*_READ).where(Problem.id.in_(ids)).order_by(Problem.id)
+        for row in session.execute(page):
             yield row_of(row, words)
-        if len(found) < PAGE:
-            return
-        last = found[-1].id

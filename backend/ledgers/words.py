@@ -17,7 +17,7 @@ class Words:
         self.areas = territory.area_names(session, actor)
         self.departments = {d.id: d.name_zh for d in territory.departments(session, actor)}
         sites = territory.sites_of_kinds(session, actor, ("school", "hazard_site"))
-        self.sites = {s.id: f"{s.name}（示例）" for s in sites}
+        self.sites = {s.id: territory.printed(session, s.name) for s in sites}
         self.categories = {
             c["id"]: c["name"]["zh"] for p in programmes.newest(session, actor).values() for c in p.body["categories"]
         }

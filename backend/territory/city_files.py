@@ -62,6 +62,7 @@ def _city(r: CityReader) -> None:
     try:
         head = yaml.safe_load(text)
         r.city.id, r.city.code_system = str(head["adcode"]), str(head["code_system"])
+        r.city.sample = bool(head.get("sample", False))
         r.city.name_zh, r.city.name_en = str(head["name"]["zh"]), str(head["name"]["en"])
     except (yaml.YAMLError, KeyError, TypeError) as fault:
         r.bad("city.yaml", 0, f"cannot be read: {fault!r}")

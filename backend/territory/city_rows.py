@@ -37,6 +37,7 @@ class City:
     name_zh: str
     name_en: str
     code_system: str
+    sample: bool = False
     areas: list[dict[str, Any]] = field(default_factory=list)
     zones: list[dict[str, Any]] = field(default_factory=list)
     sites: list[dict[str, Any]] = field(default_factory=list)

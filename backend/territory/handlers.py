@@ -28,10 +28,12 @@ def load(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     except ValueError as fault:
         raise Invalid(str(fault)) from fault
     effect = Effect(changes=[each for name, made in found.items() for each in _write(session, name, made)])
-    if any(found.values()):
-        _raise_version(session, op.args["id"])
+    now_known = queries.version(session)
+    is_new = any(found.values()) or now_known is None or now_known.is_sample != op.args["sample"]
+    if is_new:
+        _raise_version(session, op.args["id"], op.args["sample"])
     effect.events.append(Event("city.loaded", {"posts": op.args["posts"], "holdings": op.args["holdings"]}))
-    effect.status = "applied" if any(found.values()) else "noop"
+    effect.status = "applied" if is_new else "noop"
     effect.summary = effect.result = {
         "changed": {name: len(made) for name, made in found.items()},
         "absent": {name: len(made.absent) for name, made in found.items() if made.absent},
@@ -70,8 +72,8 @@ def buckets(name: str, row: Row) -> tuple[str, ...]:
     return ("global",)
 
 
-def _raise_version(session: Session, city: str) -> None:
-    raised = update(TerritoryVersion).values(v=TerritoryVersion.v + 1, city_id=city)
+def _raise_version(session: Session, city: str, is_sample: bool) -> None:
+    raised = update(TerritoryVersion).values(v=TerritoryVersion.v + 1, city_id=city, is_sample=is_sample)
     if session.execute(raised.returning(TerritoryVersion.v)).first() is None:
-        session.execute(insert(TerritoryVersion).values(id=1, v=1, city_id=city))
+        session.execute(insert(TerritoryVersion).values(id=1, v=1, city_id=city, is_sample=is_sample))
     session.info.pop("territory", None)

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import JSON, Float, Integer, String, Text
+from sqlalchemy import JSON, Boolean, Float, Integer, String, Text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from backend.access.scope import PUBLIC, Scoped
@@ -77,3 +77,6 @@ class TerritoryVersion(Scoped, Base):
     id: Mapped[int] = mapped_column(Integer, primary_key=True, autoincrement=False)
     v: Mapped[int] = mapped_column(Integer)
     city_id: Mapped[str] = mapped_column(Key)
+    is_sample: Mapped[bool] = mapped_column(
+        Boolean, default=True
+    )  # its sites are invented, and say so wherever they are named

@@ -18,12 +18,16 @@ from backend.territory.rules import Difference, compare
 TABLES: Mapping[str, Any] = {"areas": Area, "zones": Zone, "sites": Site, "departments": Department}
 
 
+SAMPLE = "（示例）"
+
+
 @dataclass(frozen=True, slots=True)
 class Facts:
     """What is derived from one version of the territory. Immutable; shared by all threads."""
 
     key: tuple[str, int]
     city_id: str
+    is_sample: bool
     sites: Mapping[str, Mapping[str, Any]]
     paths: Mapping[str, str]
     departments: frozenset[str]
@@ -55,12 +59,12 @@ def facts(session: Session) -> Facts | None:
     key = (str(session.get_bind().engine.url), now.v)
     with _lock:
         if not _kept or _kept[0].key != key:
-            _kept[:] = [_build(session, key, now.city_id)]
+            _kept[:] = [_build(session, key, now)]
         session.info["territory"] = _kept[0]
         return _kept[0]
 
 
-def _build(session: Session, key: tuple[str, int], city: str) -> Facts:
+def _build(session: Session, key: tuple[str, int], now: TerritoryVersion) -> Facts:
     areas = session.scalars(visible(Area, SYSTEM).order_by(Area.id)).all()
     columns = (
         Site.id,
@@ -75,7 +79,7 @@ def _build(session: Session, key: tuple[str, int], city: str) -> Facts:
     sites = session.execute(visible(Site, SYSTEM).with_only_columns(*columns).order_by(Site.id)).all()
     departments = session.scalars(visible(Department, SYSTEM)).all()
     return Facts(
-        key, city, {s.id: dict(s._mapping) for s in sites}, {a.id: a.area_path for a in areas},
+        key, now.city_id, now.is_sample, {s.id: dict(s._mapping) for s in sites}, {a.id: a.area_path for a in areas},
         frozenset(d.id for d in departments),
         AreaIndex([(a.id, shape(a.geometry)) for a in areas if a.geometry]),
         PerimeterIndex([(s.id, shape(s.perimeter)) for s in sites if s.perimeter]),
@@ -95,6 +99,12 @@ def differing(session: Session, body: Mapping[str, Any]) -> dict[str, Difference
 def _recorded(session: Session, table: Any) -> dict[str, Mapping[str, Any]]:
     statement = visible(table, SYSTEM).with_only_columns(*table.__table__.columns)
     return {row.id: dict(row._mapping) for row in session.execute(statement)}
+
+
+def printed(session: Session, name: str) -> str:
+    """The name of a site as it stands on paper and in files: that of an invented one says so."""
+    known = facts(session)
+    return f"{name}{SAMPLE}" if known is None or known.is_sample else name
 
 
 def site_point(session: Session, site_id: str) -> Mapping[str, Any] | None:

@@ -13,6 +13,9 @@ class Load(Schema):
     name_zh = fields.String(required=True)
     name_en = fields.String(required=True)
     code_system = fields.String(required=True)
+    sample = fields.Boolean(
+        load_default=True
+    )  # names of sites are marked （示例）; a city's own files say that they are none
     areas = fields.List(fields.Dict(), required=True)
     zones = fields.List(fields.Dict(), required=True)
     sites = fields.List(fields.Dict(), required=True)

@@ -11,7 +11,7 @@ from typing import Any
 
 import typst
 import xlsxwriter
-from sqlalchemy import insert
+from sqlalchemy import func, insert, select
 
 from backend.access.scope import SYSTEM, Actor
 from backend.cli import setup
@@ -60,15 +60,24 @@ def _sheet(made: Stage) -> dict[str, Any]:
     config = made.app.extensions["config"]
     env = {**os.environ, "HUYUAN_DATA": str(config.data), "HUYUAN_DATABASE_URL": config.database_url, "HUYUAN_WORKER": "off"}
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, "-c", _WITH_PEAK, "export", "problems", "--format", "xlsx", "--out", f"{folder}/problems.xlsx"]
+        node, count = _district()
+        command = [sys.executable, "-c", _WITH_PEAK, "export", "problems", "--format", "xlsx", "--node", node, "--out", f"{folder}/problems.xlsx"]
         started = time.perf_counter()
         child = subprocess.run(command, env=env, capture_output=True, text=True, check=False)
         took = time.perf_counter() - started
     bare = _timed(_bare_sheet)
     said = f"{took:.1f} s" if child.returncode == 0 else f"failed: {child.returncode}"
     peak = child.stdout.split()[-2] if child.returncode == 0 else "0"
-    title = f"XLSX of 100,000 problems, {int(peak) // 1024} MB"
+    title = f"XLSX of {count:,} problems of a district, {int(peak) // 1024} MB"
     return row(title, said, f"{bare:.1f} s XlsxWriter", f"{took / bare:.2f}", "< 30 s")
+
+
+def _district() -> tuple[str, int]:
+    """The district whose number of problems is nearest to 100,000, and how many those are: the city may hold ten times as many."""
+    with snapshot() as session:
+        counts = session.execute(select(Problem.district_id, func.count()).where(Problem.district_id.is_not(None)).group_by(Problem.district_id)).all()
+    node, count = min(counts, key=lambda each: abs(each[1] - 100_000))
+    return str(node), int(count)
 
 
 def _bare_sheet() -> None:
