@@ -41,10 +41,10 @@ def _differing(city: City) -> dict[str, int]:
             counts = {name: len(made) for name, made in territory.differing(session, body).items()}
             posts, terms = accounts.differing(session, body["posts"], body["holdings"])
             there = territory.version(session)
+            is_other = there is not None and there.is_sample != body["sample"]
         except ValueError as fault:
             raise Invalid(str(fault)) from fault
-    marked = {"sample": 1} if there is not None and there.is_sample != body["sample"] else {}
-    return {**counts, "posts": len(posts), "holdings": len(terms), **marked}
+    return {**counts, "posts": len(posts), "holdings": len(terms), **({"sample": 1} if is_other else {})}
 
 
 def _tell(broken: CityFileError, is_json: bool) -> None:

@@ -61,6 +61,8 @@ def is_meant(told: Told, person: Actor) -> bool:
     kind = rules.KINDS[told.kind]
     if kind.author and told.ent == ("person", person.id):
         return True  # about themselves
+    if kind.by_level and person.role != told.level:
+        return False
     is_meant = person.role in kind.who or (kind.finder and person.id == told.finder_id)
     return is_meant and person.id != told.by_id and told.is_seen_by(person)
 
@@ -78,10 +80,12 @@ def _told(session: Session, facts: Sequence[NoticeFact]) -> Iterable[Told]:
         if about[fact.id] and (problem is None or problem.state in ("merged", "deleted")):
             continue
         data = {**fact.data, **(_of_problem(problem) if problem else {})}
+        shown = {k: data[k] for k in rules.SHOWN if data.get(k) is not None}
         yield Told(
             fact.kind, (fact.ent_type, fact.ent_id), problem.id if problem else None,
             problem.area_path if problem else fact.area_path, problem.department_id if problem else None,
-            fact.by_id, finders.get(about[fact.id]), fact.at, fact.id, {k: data[k] for k in rules.SHOWN if data.get(k) is not None},
+            fact.by_id, finders.get(about[fact.id]), problem.escalated_level if problem else None,
+            fact.at, fact.id, shown,
         )  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """What people are told: in which words, who. `finder`: whoever raised the problem; `author`: whose op it was."""
+    """What people are told: in which words, who. `finder`: whoever raised the problem; `author`: whose op it was.
+
+    `by_level`: of the roles only the one that an overdue clock has come to (township, district, city)."""
 
     zh: str
     en: str
@@ -19,6 +21,7 @@ class Kind:
     is_urgent: bool = False
     finder: bool = False
     author: bool = False
+    by_level: bool = False
 
 
 def _to(*roles: str) -> frozenset[str]:
@@ -37,7 +40,11 @@ KINDS: Mapping[str, Kind] = {
     "problem.work_stopped": Kind("已责令停止作业", "Work has been stopped", _to("city", "district", "department", "school"), is_urgent=True),
     "problem.stop_lifted": Kind("停止作业已解除", "The stop of work was lifted", _to("district", "department", "school")),
     "problem.overdue": Kind("整改已逾期", "The fix is overdue", _to("district", "department", "school", "township"), is_urgent=True),
-    "problem.escalated": Kind("逾期隐患已升级", "An overdue problem was escalated", _to("city", "district", "department"), is_urgent=True),
+    "problem.escalated": Kind("逾期隐患已提级", "An overdue problem was escalated", _to("city", "district", "township"), is_urgent=True, by_level=True),
+    "problem.judged_major": Kind("已判定为重大隐患", "Judged a major hazard", _to("city", "district", "department", "school"), is_urgent=True),
+    "problem.listed": Kind("已挂牌督办", "Put under listed supervision", _to("district", "department", "school"), is_urgent=True),
+    "problem.asked": Kind("收到延期或验收申请，请决定", "An extension or acceptance was applied for", _to("district", "city")),
+    "problem.decided": Kind("延期或验收申请已有决定", "An application was decided", _to("department", "school")),
     "problem.closed": Kind("隐患已销号", "A problem was closed", _to("department", "school"), finder=True),
     "document.issued": Kind("收到文书", "A document was issued", _to("district", "department", "school", "township")),
     "sweep.opened": Kind("新的排查行动已开始", "A sweep was opened", _to("district", "department", "inspector", "expert")),
@@ -57,6 +64,14 @@ STEPS: Mapping[str, str] = {
     "lift_stop": "problem.stop_lifted",
     "overdue": "problem.overdue",
     "escalate": "problem.escalated",
+    "decide_major": "problem.judged_major",
+    "list": "problem.listed",
+    "ask_extension": "problem.asked",
+    "ask_acceptance": "problem.asked",
+    "grant_extension": "problem.decided",
+    "refuse_extension": "problem.decided",
+    "pass_acceptance": "problem.decided",
+    "fail_acceptance": "problem.decided",
     "close": "problem.closed",
     "confirm_fix": "problem.closed",
 }

@@ -19,6 +19,7 @@ class Told:
     department_id: str | None
     by_id: str
     finder_id: str | None
+    level: str | None
     at: datetime
     id: str
     data: Mapping[str, Any]

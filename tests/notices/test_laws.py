@@ -13,7 +13,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from sqlalchemy import delete, insert, update
 
-from backend.access.scope import Actor, visible
+from backend.access.scope import SYSTEM, Actor, visible
+from backend.accounts import queries as accounts
 from backend.accounts.models import User
 from backend.database import snapshot
 from backend.notices import fanout, queries
@@ -44,7 +45,8 @@ def subjects(world: World) -> Iterator[list[str]]:
 
 
 def lie(world: World, subjects: list[str], where: list[tuple[str, str | None]]) -> None:
-    world.change(*(update(Problem).where(Problem.id == p).values(area_path=path, department_id=dep) for p, (path, dep) in zip(subjects, where, strict=True)))
+    there = ({"area_path": path, "department_id": department, "escalated_level": "district"} for path, department in where)
+    world.change(*(update(Problem).where(Problem.id == p).values(values) for p, values in zip(subjects, there, strict=True)))
 
 
 def row(n: int, fact: tuple[str, Any, str, str], subjects: list[str]) -> dict[str, Any]:
@@ -58,7 +60,8 @@ def row(n: int, fact: tuple[str, Any, str, str], subjects: list[str]) -> dict[st
 
 
 def actors(session: Any) -> dict[str, Actor]:
-    return {who: actor for who in PEOPLE if (actor := sweeps.field_actor(session, who))}
+    """Everybody who may sign in, the samples' own accounts too."""
+    return {user.id: actor for user in accounts.users(session, SYSTEM) if (actor := sweeps.field_actor(session, user.id))}
 
 
 def sees(session: Any, actor: Actor, each: dict[str, Any]) -> bool:
@@ -78,6 +81,7 @@ def expected(session: Any, people: dict[str, Actor], rows: list[dict[str, Any]])
         for who, actor in people.items():
             is_doer = who == each["by_id"]
             is_meant = not is_doer and (actor.role in kind.who or (kind.finder and who == CAST["inspector_a"].id))
+            is_meant = is_meant and (not kind.by_level or actor.role == "district")
             if (kind.author and each["ent_id"] == who) or (is_meant and sees(session, actor, each)):
                 key = (who, each["kind"], each["ent_id"])
                 found[key] = found.get(key, 0) + 1
