@@ -4,7 +4,7 @@ import sqlalchemy as sa
 from alembic import op
 
 revision = '20261126_n2'
-down_revision = '20261126_r6'
+down_revision = '20261126_t2'
 branch_labels = None
 depends_on = None
 
