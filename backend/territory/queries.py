@@ -40,7 +40,8 @@ _lock = threading.Lock()
 _kept: list[Facts] = []
 
 
-_VERSION = visible(TerritoryVersion, SYSTEM).with_only_columns(TerritoryVersion.v, TerritoryVersion.city_id)
+_KNOWN = (TerritoryVersion.v, TerritoryVersion.city_id, TerritoryVersion.is_sample)
+_VERSION = visible(TerritoryVersion, SYSTEM).with_only_columns(*_KNOWN)
 
 
 def version(session: Session, actor: Actor = SYSTEM) -> TerritoryVersion | None:
@@ -64,7 +65,7 @@ def facts(session: Session) -> Facts | None:
         return _kept[0]
 
 
-def _build(session: Session, key: tuple[str, int], now: TerritoryVersion) -> Facts:
+def _build(session: Session, key: tuple[str, int], now: Any) -> Facts:
     areas = session.scalars(visible(Area, SYSTEM).order_by(Area.id)).all()
     columns = (
         Site.id,
