@@ -23,6 +23,7 @@ from backend.console.views import console_bp
 from backend.database import snapshot, transaction
 from backend.documents.views import documents_bp
 from backend.errors import CODES, RETRYABLE, NotFound, Problem
+from backend.evaluation.views import evaluation_bp
 from backend.exports.views import exports_bp
 from backend.handovers.views import handovers_bp
 from backend.health import health_bp
@@ -79,6 +80,7 @@ DOORS = (
     periods_bp,
     supervision_bp,
     sampling_bp,
+    evaluation_bp,
     exports_bp,
     pokes.poke_bp,
     desk_bp,
@@ -114,7 +116,7 @@ def create_app(config: Config | None = None) -> Flask:
     admission.register(app, settings)
     contacts.register(app)
     pokes.register(app, settings)
-    field.register(app, health.silence, log_of_ops.bringers)
+    field.register(app, health.silence, log_of_ops.bringers, log_of_ops.recorded)
     for blueprint in DOORS:
         app.register_blueprint(blueprint)
     app.before_request(_refuse_nul)

@@ -21,6 +21,7 @@ _CITY = _DESK | {
     "ledger.publish",
     "sample.draw",
     "sample.result",
+    "evaluation.publish",
     "webhook.subscribe",
 }
 

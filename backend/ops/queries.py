@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, func, or_, text
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
+from backend.database import from_ms
 from backend.ops.models import LoggedOp
 from backend.photos.models import Photo, PhotoRef
 
@@ -106,4 +107,21 @@ def bringers(session: Session, op_ids: Sequence[str]) -> dict[str, dict[str, str
     for at in range(0, len(op_ids), 500):
         named = visible(LoggedOp, SYSTEM).with_only_columns(*columns).where(LoggedOp.op_id.in_(op_ids[at : at + 500]))
         found |= {row.op_id: {"replica": row.replica, "person": row.actor_id} for row in session.execute(named)}
+    return found
+
+
+GUESSED = ("wall_only", "suspect")  # of when an op was recorded: a phone's own word (P82)
+
+
+def recorded(session: Session, op_ids: Sequence[str]) -> dict[str, datetime]:
+    """{op: when it was recorded} of those whose time rests on the server's clock and not on a phone's word."""
+    found: dict[str, datetime] = {}
+    for at in range(0, len(op_ids), 500):
+        named = visible(LoggedOp, SYSTEM).with_only_columns(LoggedOp.op_id, LoggedOp.t_est_ms)
+        named = named.where(
+            LoggedOp.op_id.in_(op_ids[at : at + 500]),
+            LoggedOp.t_est_ms.is_not(None),
+            LoggedOp.t_quality.not_in(GUESSED),
+        )
+        found |= {op_id: from_ms(ms) for op_id, ms in session.execute(named) if ms is not None}
     return found

@@ -10,6 +10,8 @@ from backend.accounts import handlers as accounts
 from backend.accounts import schemas as account_schemas
 from backend.documents import handlers as documents
 from backend.documents import schemas as document_schemas
+from backend.evaluation import handlers as evaluation
+from backend.evaluation import schemas as evaluation_schemas
 from backend.evidence import handlers as evidence
 from backend.feed import handlers as feed
 from backend.feed import schemas as feed_schemas
@@ -134,6 +136,8 @@ VERBS: Mapping[str, Verb] = {
     "notice.address": Verb(notice_schemas.Address(), "user.add", notices.set_address),
     "sample.draw": Verb(sample_schemas.Draw(), "sample.draw", sampling.draw),
     "sample.result": Verb(sample_schemas.Result(), "sample.result", sampling.result),
+    "evaluation.weigh": Verb(evaluation_schemas.Weigh(), "evaluation.publish", evaluation.weigh),
+    "evaluation.publish": Verb(evaluation_schemas.Evaluate(), "evaluation.publish", evaluation.publish),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
     "op.retry": Verb(schemas.Nothing(), "op.repair", repair.retry, locks=repair.locks),

@@ -16,7 +16,7 @@ STAIRCASE = (
     ("journal", "feed"),
     ("territory",), ("accounts",), ("programmes",), ("sweeps",),
     ("photos",), ("inspections",), ("geotags",), ("problems",), ("responsibility",), ("supervision",), ("evidence",),
-    ("ledgers",), ("handovers",), ("rings",), ("mine",), ("periods",), ("sampling",), ("documents",),
+    ("ledgers",), ("handovers",), ("rings",), ("mine",), ("periods",), ("sampling",), ("evaluation",), ("documents",),
     ("notices",),
     ("ops",),
     ("exports",),

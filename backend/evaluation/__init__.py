@@ -1,0 +1,1 @@
+"""Evaluation (考评) of districts, departments and schools by published weights; each score opens what it was made of."""
