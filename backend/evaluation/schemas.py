@@ -1,22 +1,42 @@
 """Shapes: args of weights and evaluations."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from collections.abc import Mapping
+from typing import Any
 
-from backend.evaluation.rules import INDICATORS, SUBJECTS
+from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+
+from backend.evaluation.rules import SUBJECTS
 
 
-class Weigh(Schema):
-    """args of `evaluation.weigh`: indicator → weight; what is not named weighs nothing."""
+def _weight() -> fields.Integer:
+    return fields.Integer(strict=True, validate=validate.Range(1, 100))
+
+
+class Weights(Schema):
+    """Indicator → weight (rules.INDICATORS); what is not named weighs nothing."""
 
     class Meta:
         unknown = RAISE
 
-    weights = fields.Dict(
-        keys=fields.String(validate=validate.OneOf(list(INDICATORS))),
-        values=fields.Integer(strict=True, validate=validate.Range(1, 100)),
-        required=True,
-        validate=validate.Length(1, 20),
-    )
+    coverage = _weight()
+    on_time = _weight()
+    reinspection = _weight()
+    lasting = _weight()
+    reply = _weight()
+
+    @validates_schema(skip_on_field_errors=True)
+    def _weighs_something(self, data: Mapping[str, Any], **_: Any) -> None:
+        if not data:
+            raise ValidationError("nothing weighs anything")
+
+
+class Weigh(Schema):
+    """args of `evaluation.weigh`."""
+
+    class Meta:
+        unknown = RAISE
+
+    weights = fields.Nested(Weights, required=True)
 
 
 class Evaluate(Schema):

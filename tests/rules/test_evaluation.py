@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 
 from backend.evaluation import rules
 from backend.evaluation.rules import Case
+from backend.evaluation.schemas import Weights
 
 CASES = st.lists(st.builds(Case, st.sampled_from(list(rules.INDICATORS)), st.text(max_size=3), st.booleans(), st.sampled_from(["a", "b", None])), max_size=40)
 WEIGHTS = st.dictionaries(st.sampled_from(list(rules.INDICATORS)), st.integers(1, 100), min_size=1)
@@ -26,3 +27,7 @@ def test_a_score_lies_between_its_worst_and_best_share_and_counts_every_case_onc
 def test_a_score_by_hand() -> None:
     told = {"on_time": [15, 20], "reply": [10, 10], "coverage": [0, 0]}
     assert rules.score(told, {"on_time": 60, "reply": 20, "coverage": 20}) == {"score": 81.2, "is_small": False}
+
+
+def test_the_weights_that_are_taken_are_those_of_the_indicators() -> None:
+    assert set(Weights().fields) == set(rules.INDICATORS) and Weights().validate({}) and not Weights().validate({"reply": 1})
