@@ -31,6 +31,7 @@ from sync_protocol.identity import GENESIS
 ASIDE = frozenset({
     "op_log", "op_waits", "op_incidents", "jobs", "journal", "journal_head", "commit_clock", "replicas", "replica_steps",
     "device_contacts", "divergences", "rescues", "unreadable_pushes", "feed_horizons", "server_meta", "devices", "enrol_codes", "web_sessions", "uploads",
+    "notice_facts", "notices", "outgoing",  # what is to be told and was: a queue, and lines that jobs hand out of it
     "ledger_lines", "ledger_moments", "ledger_marks",  # told by clocks, as the feed's places are; what they count is in ledger_cells
 })  # fmt: skip
 PLACE_IN_FEED = frozenset({"clock", "sub"})  # one transaction each here, several ops in one there
