@@ -21,6 +21,7 @@ from backend.photos.models import Photo, PhotoRef, Upload
 from backend.problems.models import Problem, ProblemEvent, ProblemReport
 from backend.responsibility.models import FormerLink, PostHandover, Responsibility
 from backend.rings.models import OrderAddressee, OrderSweep, YearOrder
+from backend.supervision.models import Proceeding, TransferSide
 from backend.sweeps.models import Sweep, Task, Team
 from backend.sync.models import Replica
 from backend.territory import queries as territory
@@ -44,6 +45,7 @@ REFERENCES: tuple[tuple[Column, Column], ...] = (
     (Responsibility.problem_id, Problem.id), (Responsibility.post_id, Post.id), (FormerLink.problem_id, Problem.id),
     (OrderAddressee.order_id, YearOrder.id), (OrderSweep.order_id, YearOrder.id), (OrderSweep.sweep_id, Sweep.id),
     (PostHandover.post_id, Post.id), (Absence.post_id, Post.id), (HandoverItem.handover_id, Handover.id), (HandoverItem.problem_id, Problem.id),
+    (Problem.recurs_id, Problem.id), (Proceeding.problem_id, Problem.id), (Proceeding.id, LoggedOp.op_id), (TransferSide.proceeding_id, Proceeding.id),
 )  # fmt: skip
 
 
