@@ -6,7 +6,7 @@ from alembic import op
 import backend.database
 
 revision = '20261126_t3'
-down_revision = '20261126_t2'
+down_revision = '20261126_n2'
 branch_labels = None
 depends_on = None
 
