@@ -76,5 +76,6 @@ def test_no_document_names_a_path_of_one_machine(document: str) -> None:
     assert re.findall(r"(?<![\w.])/(?:work|home|root|tmp|Users)/\S*", words(document)) == []
 
 
-def test_the_picture_of_the_start_page_is_small() -> None:
-    assert 0 < (ROOT / "docs/start-page.png").stat().st_size <= 300_000
+@pytest.mark.parametrize("picture", ["start-page.png", "notice.png"])
+def test_the_pictures_of_the_documents_are_small(picture: str) -> None:
+    assert f"docs/{picture}" in words("README.md") and 0 < (ROOT / "docs" / picture).stat().st_size <= 300_000
