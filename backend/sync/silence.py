@@ -27,7 +27,10 @@ def tell(now: datetime) -> int:
     new = [
         row
         for row in silent
-        if row["device"] not in told or told[row["device"]] < datetime.fromisoformat(row["last_seen_at"])
+        if areas.get(
+            row["person"]["id"]
+        )  # of a person without an area nobody is told; the board (GET /v1/sync-health) has them
+        and (row["device"] not in told or told[row["device"]] < datetime.fromisoformat(row["last_seen_at"]))
     ]
     if new:
 
@@ -40,7 +43,7 @@ def tell(now: datetime) -> int:
                     ("device", row["device"]),
                     "",
                     now,
-                    areas.get(who["id"], ""),
+                    areas[who["id"]],
                     device=who["name"],
                 )
 
