@@ -21,7 +21,6 @@ from sqlalchemy.orm import Session
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.config import Mail
 from backend.database import snapshot, transaction
-from backend.faults import passing
 from backend.notices import outbox, queries, rules
 from backend.notices.models import MailAddress, Notice, Outgoing
 from backend.notices.outbox import Outcome
@@ -104,7 +103,6 @@ def send_one(now: datetime) -> bool:
         return False
     message = _message(row, now)
     found = Outcome(is_withdrawn=True) if message is None else send(current_app.extensions["config"].mail, message)
-    passing("outbox.sent")
     with transaction() as session:
         outbox.settle(session, row, found, now)
     return True

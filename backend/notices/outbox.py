@@ -16,7 +16,6 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, visible
 from backend.database import db, snapshot, transaction
-from backend.faults import passing
 from backend.notices.models import Outgoing
 
 LEASE = timedelta(seconds=120)  # longer than any sending may take
@@ -62,7 +61,6 @@ def claim(channel: str, now: datetime) -> Outgoing | None:
             row.lease_until, row.attempts = now + LEASE, row.attempts + 1
             session.flush()
             session.expunge(row)
-    passing("outbox.leased")
     return row
 
 

@@ -21,7 +21,6 @@ from sqlalchemy.orm import Session
 from backend.access.roles import may
 from backend.access.scope import SYSTEM, Actor, sees, visible
 from backend.database import snapshot, transaction
-from backend.faults import passing
 from backend.notices import calling, outbox
 from backend.notices.models import Outgoing, Webhook
 from backend.notices.outbox import Outcome
@@ -101,7 +100,6 @@ def send_one(now: datetime, resolve: calling.Resolve = socket.getaddrinfo, tls: 
     if row is None:
         return False
     found = _send(row, now, resolve, tls)
-    passing("outbox.sent")
     with transaction() as session:
         outbox.settle(session, row, found, now)
         _keep_health(session, row.target, found, now)

@@ -9,6 +9,8 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import count
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -27,6 +29,8 @@ from tests.cast import World
 from tests.conftest import DATABASES, Prepared
 from tests.journeys.stage import until
 
+_numbers = count(1)
+
 
 @dataclass
 class Place:
@@ -37,10 +41,10 @@ class Place:
 
     def start(self) -> "subprocess.Popen[str]":
         command = [sys.executable, "-m", "backend", "worker"]
-        made = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, env={**os.environ, **self.environment})
-        assert made.stderr is not None
-        assert "ready" in made.stderr.readline()
-        made.stderr.close()
+        said = Path(self.environment["HUYUAN_DATA"]) / f"worker-{next(_numbers)}.log"  # a pipe that nobody reads would end it
+        with open(said, "w", encoding="utf-8") as log:
+            made = subprocess.Popen(command, stderr=log, text=True, env={**os.environ, **self.environment})
+        assert until(lambda: "ready" in said.read_text(encoding="utf-8"), 30)
         return made
 
     def drain(self) -> int:

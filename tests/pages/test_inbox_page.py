@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import insert
+from sqlalchemy import delete, insert
 
 from backend.database import transaction
 from backend.notices import fanout
-from backend.notices.models import NoticeFact
+from backend.notices.models import Notice, NoticeFact
 from backend.now import now_utc
 from tests.journeys.stage import Stage, stage
 from tests.pages.test_start_page import CHROMIUM, browser, signed_in
@@ -21,15 +21,22 @@ KINDS = ("sweep.opened", "device.silent", "op.parked", "device.silent")
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
     with stage(tmp_path_factory.mktemp("server")) as made:
-        with made.app.app_context():
-            with transaction() as session:
-                for n, kind in enumerate(KINDS):
-                    row = {"id": f"{n:04d}", "kind": kind, "ent_type": "x", "ent_id": f"d{n // 2}", "area_path": "370300/370303", "by_id": "", "at": now_utc()}
-                    session.execute(insert(NoticeFact).values({**row, "data": {"device": f"终端（示例）{n // 2}"}}))
-            fanout.deliver(now_utc())
         yield made
+
+
+@pytest.fixture
+def running(served: Stage) -> Stage:
+    """With three unread lines, whatever was read before."""
+    with served.app.app_context():
+        with transaction() as session:
+            session.execute(delete(Notice))
+            for n, kind in enumerate(KINDS):
+                row = {"id": f"{n:04d}", "kind": kind, "ent_type": "x", "ent_id": f"d{n // 2}", "area_path": "370300/370303", "by_id": "", "at": now_utc()}
+                session.execute(insert(NoticeFact).values({**row, "data": {"device": f"终端（示例）{n // 2}"}}))
+        fanout.deliver(now_utc())
+    return served
 
 
 @pytest.mark.parametrize(("language", "width"), [("zh", 1400), ("en", 390), ("zh", 390)])

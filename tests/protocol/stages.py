@@ -136,12 +136,21 @@ class ModelStage(Stage):
         return {"statuses": {op: kept["status"] for op, kept in data["log"].items()}, "feed": feed}
 
 
+PAGES = 20
+
+
 class RealStage(Stage):
     """The real server on one of its databases."""
 
     def __init__(self, server: RealServer) -> None:
         server.reset()
         super().__init__(server, RealDevice(server))
+
+    def pull(self, n: int) -> None:
+        """The model's page holds everything; here it takes several, and bundles."""
+        for _ in range(PAGES):
+            if self.device(n).pull(self.server):
+                return
 
     def create(self, n: int, thing: str) -> None:
         site, _, item = thing.rpartition("-")

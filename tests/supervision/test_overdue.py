@@ -5,11 +5,8 @@ from datetime import date, timedelta
 from pathlib import Path
 from typing import Any
 
-import pytest
-from click.testing import CliRunner
-
 from backend.access.scope import SYSTEM
-from backend.cli.main import main
+from tests.journeys.stage import run_cli
 from tests.problems.ground import PEOPLE, Ground
 from tests.supervision import acts
 
@@ -96,9 +93,7 @@ def test_the_level_that_was_told_finds_it_on_its_desk(both: Ground) -> None:
     assert acts.counts(PEOPLE["township"])["escalated_to_me"] > before
 
 
-def test_the_command_says_how_often_it_told_somebody(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HUYUAN_DATA", str(tmp_path))
-    monkeypatch.setenv("HUYUAN_WORKER", "off")
-    assert CliRunner().invoke(main, ["migrate"]).exit_code == 0
-    done = CliRunner().invoke(main, ["escalate", "--json"])
-    assert (done.exit_code, json.loads(done.stdout)) == (0, {"told": 0})
+def test_the_command_says_how_often_it_told_somebody(tmp_path: Path) -> None:
+    assert run_cli(tmp_path, "migrate").returncode == 0
+    done = run_cli(tmp_path, "escalate", "--json")
+    assert (done.returncode, json.loads(done.stdout)) == (0, {"told": 0})
