@@ -27,6 +27,7 @@ def overdue(scene: Stage) -> dict[str, int]:
     return {row["id"]: row["overdue"] for row in made["rows"] if row["overdue"]}
 
 
+@pytest.mark.slow
 def test_nine_days_late_changes_no_punctuality_and_is_a_restatement_with_its_reason(place: Place, tmp_path: Path) -> None:
     with stage(place, tmp_path / "stage") as scene:
         late, punctual = scene.phone(1, "late"), scene.phone(2, "punctual")

@@ -42,7 +42,7 @@ def day(monkeypatch: pytest.MonkeyPatch, folder: Path, url: str, sites: int) -> 
     return json.loads((folder / "ledger.json").read_text(encoding="utf-8"))
 
 
-@pytest.mark.parametrize("sites", [5, pytest.param(16, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("sites", [pytest.param(n, marks=pytest.mark.slow) for n in (5, 16)])
 def test_the_same_day_gives_the_same_ledger_on_both_databases(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path, postgres: str, sites: int
 ) -> None:
