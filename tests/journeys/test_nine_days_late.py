@@ -5,6 +5,7 @@ both databases."""
 from pathlib import Path
 from typing import Any
 
+import pytest
 from sqlalchemy import select
 
 from backend.database import snapshot
