@@ -72,6 +72,7 @@ class Pokes:
         self._mutex, self._listeners = threading.Lock(), dict[str, Listener]()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
+        self._has_joined = False  # somebody whom the watcher has not looked at yet
         self._seen: Told | None = None
 
     @property
@@ -89,7 +90,7 @@ class Pokes:
             if older is not None:
                 older.end()
             self._listeners[listener.device] = listener
-            self._seen = None  # what has happened since it was told is looked for again
+            self._has_joined = True  # what has happened since it was told is looked for again
             if self._thread is None:
                 self._thread = threading.Thread(target=self._watch, name="huyuan-pokes", daemon=True)
                 self._thread.start()
@@ -150,21 +151,24 @@ class Pokes:
                 if not listeners or self._stop.is_set():
                     self._thread = None
                     return
+                is_new, self._has_joined = self._has_joined, False
             if self._app.extensions.get("draining"):
                 self._end_all()
                 continue
             try:
-                self._look(listeners)
+                self._look(listeners, is_new)
             except Exception as trouble:  # the next look may go well; meanwhile devices pull as without pokes
+                self._has_joined = self._has_joined or is_new
                 log.warning("poke_not_looked", error=repr(trouble)[:200])
 
-    def _look(self, listeners: Sequence[Listener]) -> None:
+    def _look(self, listeners: Sequence[Listener], is_new: bool) -> None:
+        """`is_new`: one of them has never been looked at. Who joins while this goes on is looked at the next time."""
         with self._app.app_context(), snapshot() as session:
             epoch, now = meta(session, SYSTEM).epoch, clock(session)
-            if self._seen == (epoch, now):
+            if self._seen == (epoch, now) and not is_new:
                 return
-            self._seen = (epoch, now)
             last = _lasts(session, {bucket for listener in listeners for bucket in listener.buckets})
+        self._seen = (epoch, now)
         for listener in listeners:
             listener.tell((epoch, max((last.get(bucket, 0) for bucket in listener.buckets), default=0)))
 

@@ -101,6 +101,27 @@ def test_a_change_between_asking_and_listening_is_not_missed(world: World, pokes
     assert first.is_over()
 
 
+def test_who_joins_while_the_watcher_looks_is_looked_at_the_next_time(
+    world: World, pokes: Pokes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pokes.life_s, phone, real = 60.0, world.phone("inspector_a"), poke.clock
+    late = Listener(phone.device, frozenset({"district:370303"}), (phone.epoch, 0))
+    is_there = threading.Event()
+
+    def meanwhile(session: Any) -> int:
+        if threading.current_thread().name == "huyuan-pokes" and not is_there.is_set():
+            pokes.join(late)
+            is_there.set()
+        return real(session)
+
+    monkeypatch.setattr(poke, "clock", meanwhile)
+    first = Ear(world, pokes, world.phone("inspector_b"))
+    assert is_there.wait(10) and late.wake.wait(10) and late.told[1] > 0
+    pokes._end_all()
+    pokes.leave(late)
+    assert first.is_over()
+
+
 def test_a_device_that_is_revoked_or_whose_person_leaves_hears_no_more(world: World, pokes: Pokes) -> None:
     pokes.life_s = 60.0
     phone = world.phone("inspector_a")
