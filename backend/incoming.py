@@ -4,7 +4,7 @@ Every refusal here is made before anything was done, so the same request may be 
 """
 
 import zlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -159,6 +159,13 @@ def limit(text: str | None, usual: int, most: int) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= len(str(most)) and 1 <= int(text) <= most):
         raise Invalid(errors=[{"pointer": "?limit", "code": "invalid", "detail": f"1 to {most}"}])
     return int(text)
+
+
+def one_of(name: str, text: str, choices: Collection[str]) -> str:
+    """A parameter that is one of a few words. Raises Invalid."""
+    if text not in choices:
+        raise Invalid(errors=[{"pointer": f"?{name}", "code": "invalid", "detail": f"one of {', '.join(choices)}"}])
+    return text
 
 
 def position(text: str | None) -> tuple[int, str] | None:

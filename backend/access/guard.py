@@ -5,6 +5,7 @@ from typing import Any
 
 from flask import current_app, g, request
 
+from backend import incoming
 from backend.access.roles import may
 from backend.access.scope import Actor
 from backend.errors import NotAllowed, Problem
@@ -45,3 +46,11 @@ def require(actor: Actor, permission: str) -> None:
     """Raises NotAllowed where the actor's role lacks `permission`."""
     if not may(actor.role, permission):
         raise NotAllowed()
+
+
+def reader(permission: str) -> Actor:
+    """Who asks as `web_actor` to be told something in JSON, and may. Raises as `web_actor`, `require`, `incoming.choose`."""
+    actor = web_actor()
+    require(actor, permission)
+    incoming.choose(incoming.JSON)
+    return actor

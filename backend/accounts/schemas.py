@@ -1,15 +1,13 @@
 """Shapes of account ops."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import fields, validate
 
 from backend.access.roles import ROLES
+from backend.shapes import Strict
 
 
-class AddUser(Schema):
+class AddUser(Strict):
     """args of `user.add`. The password arrives hashed: no op ever holds one in clear."""
-
-    class Meta:
-        unknown = RAISE
 
     login = fields.String(required=True, validate=validate.Regexp(r"^[a-z0-9][a-z0-9._-]{1,60}$"))
     name = fields.String(required=True, validate=validate.Length(1, 80))
@@ -20,11 +18,8 @@ class AddUser(Schema):
     language = fields.String(load_default="zh", validate=validate.OneOf(["zh", "en"]))
 
 
-class ChangeUser(Schema):
+class ChangeUser(Strict):
     """args of `user.change`: what is named changes. `is_active` false: the person has left; what they still send is kept."""
-
-    class Meta:
-        unknown = RAISE
 
     name = fields.String(validate=validate.Length(1, 80))
     role = fields.String(validate=validate.OneOf([r for r in ROLES if r != "system"]))
@@ -34,32 +29,23 @@ class ChangeUser(Schema):
     is_active = fields.Boolean()
 
 
-class HoldPost(Schema):
+class HoldPost(Strict):
     """args of `post.hold`: a person takes a post from a day on; `user_id`: the account that signs for them."""
-
-    class Meta:
-        unknown = RAISE
 
     person = fields.String(required=True, validate=validate.Length(1, 80))
     from_on = fields.Date(required=True)
     user_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 64))
 
 
-class LeavePost(Schema):
+class LeavePost(Strict):
     """args of `post.leave`: the holder's last day; until somebody takes the post it is vacant."""
-
-    class Meta:
-        unknown = RAISE
 
     to_on = fields.Date(required=True)
     note = fields.String(load_default="", validate=validate.Length(max=400))
 
 
-class AwayFromPost(Schema):
+class AwayFromPost(Strict):
     """args of `post.away`: a deputy acts for the holder on these days, both included."""
-
-    class Meta:
-        unknown = RAISE
 
     deputy = fields.String(required=True, validate=validate.Length(1, 80))
     from_on = fields.Date(required=True)
@@ -67,10 +53,7 @@ class AwayFromPost(Schema):
     note = fields.String(load_default="", validate=validate.Length(max=400))
 
 
-class BackAtPost(Schema):
+class BackAtPost(Strict):
     """args of `post.back`: the first day on which the holder is there again."""
-
-    class Meta:
-        unknown = RAISE
 
     on = fields.Date(required=True)

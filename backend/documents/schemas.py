@@ -4,20 +4,20 @@ from collections.abc import Mapping
 from datetime import date
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from backend.documents.kinds import KINDS, MAX_TEXT, Field
+from backend.shapes import Strict
 
 _FIELDS = fields.Dict(
     keys=fields.String(), values=fields.String(validate=validate.Length(max=MAX_TEXT)), load_default=dict
 )
 
 
-class Issue(Schema):
+class Issue(Strict):
     """args of `document.issue`: the kind, what its issuer fills in, the number of the document that it answers."""
 
-    class Meta:
-        unknown = RAISE
+    class Meta(Strict.Meta):
         include = {"fields": _FIELDS}
 
     kind = fields.String(required=True, validate=validate.OneOf(list(KINDS)))

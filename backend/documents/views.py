@@ -7,14 +7,14 @@ import orjson
 from flask import Blueprint, Response, current_app, make_response, render_template, request
 
 from backend import incoming
-from backend.access.guard import require, web_actor
+from backend.access.guard import reader, require, web_actor
 from backend.access.scope import SYSTEM
 from backend.database import snapshot, to_ms
 from backend.documents import queries, rendering
 from backend.documents.kinds import KINDS
 from backend.documents.models import Document
 from backend.documents.schemas import DocumentOut
-from backend.errors import Invalid, NotFound
+from backend.errors import NotFound
 
 documents_bp = Blueprint("documents", __name__, template_folder="pages")
 PDF = "application/pdf"
@@ -22,9 +22,7 @@ PDF = "application/pdf"
 
 @documents_bp.get("/v1/documents")
 def listed() -> dict[str, Any]:
-    actor = web_actor()
-    require(actor, "record.read")
-    incoming.choose(incoming.JSON)
+    actor = reader("record.read")
     asked = incoming.parameters("problem", "kind", "after", "limit")
     after, limit = incoming.moment(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
     with snapshot() as session:
@@ -80,6 +78,4 @@ def _asked(number: str, media_type: str) -> Document:
 
 
 def _kind(name: str | None) -> str | None:
-    if name is not None and name not in KINDS:
-        raise Invalid(errors=[{"pointer": "?kind", "code": "invalid", "detail": f"one of {', '.join(KINDS)}"}])
-    return name
+    return None if name is None else incoming.one_of("kind", name, KINDS)

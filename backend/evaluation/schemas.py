@@ -3,20 +3,18 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import ValidationError, fields, validate, validates_schema
 
 from backend.evaluation.rules import SUBJECTS
+from backend.shapes import Strict
 
 
 def _weight() -> fields.Integer:
     return fields.Integer(strict=True, validate=validate.Range(1, 100))
 
 
-class Weights(Schema):
+class Weights(Strict):
     """Indicator → weight (rules.INDICATORS); what is not named weighs nothing."""
-
-    class Meta:
-        unknown = RAISE
 
     coverage = _weight()
     on_time = _weight()
@@ -30,20 +28,14 @@ class Weights(Schema):
             raise ValidationError("nothing weighs anything")
 
 
-class Weigh(Schema):
+class Weigh(Strict):
     """args of `evaluation.weigh`."""
-
-    class Meta:
-        unknown = RAISE
 
     weights = fields.Nested(Weights, required=True)
 
 
-class Evaluate(Schema):
+class Evaluate(Strict):
     """args of `evaluation.publish`."""
-
-    class Meta:
-        unknown = RAISE
 
     kind = fields.String(required=True, validate=validate.OneOf(list(SUBJECTS)))
     period = fields.String(required=True, validate=validate.Length(7, 21))

@@ -5,8 +5,7 @@ from typing import Any
 from flask import Blueprint
 
 from backend import incoming
-from backend.access.guard import require, web_actor
-from backend.access.scope import Actor
+from backend.access.guard import reader
 from backend.database import snapshot
 from backend.errors import NotFound
 from backend.evaluation import queries
@@ -15,16 +14,9 @@ from backend.evaluation.models import Evaluation
 evaluation_bp = Blueprint("evaluation", __name__, url_prefix="/v1/evaluations")
 
 
-def _reader() -> Actor:
-    actor = web_actor()
-    require(actor, "ledger.read")
-    incoming.choose(incoming.JSON)
-    return actor
-
-
 @evaluation_bp.get("")
 def listed() -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("limit")
+    actor, asked = reader("ledger.read"), incoming.parameters("limit")
     with snapshot() as session:
         return {
             "evaluations": [
@@ -35,7 +27,7 @@ def listed() -> dict[str, Any]:
 
 @evaluation_bp.get("/<number>")
 def evaluation(number: str) -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("subject", "indicator")
+    actor, asked = reader("ledger.read"), incoming.parameters("subject", "indicator")
     with snapshot() as session:
         found, subject = queries.get(session, actor, number), asked.get("subject")
         if found is None:

@@ -1,13 +1,12 @@
 """Shapes of the ops about the server's own standing."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import fields, validate
+
+from backend.shapes import Strict
 
 
-class BeginEpoch(Schema):
+class BeginEpoch(Strict):
     """args of `epoch.begin`: the new name, the clock at which the old history ends here, why."""
-
-    class Meta:
-        unknown = RAISE
 
     epoch = fields.String(required=True, validate=validate.Length(8, 64))
     clock = fields.Integer(required=True, strict=True)
@@ -15,11 +14,8 @@ class BeginEpoch(Schema):
     detail = fields.Dict(keys=fields.String(), load_default=dict)
 
 
-class NoteBackup(Schema):
+class NoteBackup(Strict):
     """args of `backup.note`: which history a verified backup is of, and up to which clock it holds it."""
-
-    class Meta:
-        unknown = RAISE
 
     epoch = fields.String(required=True, validate=validate.Length(8, 64))
     clock = fields.Integer(required=True, strict=True)

@@ -1,15 +1,12 @@
 """Shapes of geotag ops and answers."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import fields, validate
 
-from backend.shapes import Real
+from backend.shapes import Real, Strict
 
 
-class Place(Schema):
+class Place(Strict):
     """args of `problem.place`: a person says where a problem lies."""
-
-    class Meta:
-        unknown = RAISE
 
     problem_id = fields.String(load_default=None, allow_none=True)
     finding_id = fields.String(required=True, validate=validate.Length(max=200))

@@ -1,29 +1,24 @@
 """Shapes of handover ops, and handovers as the API tells of them."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
 from backend.handovers.rules import RESULTS
+from backend.shapes import Strict
 
 MAX_PROBLEMS = 500
 _NOTE = validate.Length(max=2000)
 _NAME = validate.Length(1, 200)
 
 
-class Receiver(Schema):
+class Receiver(Strict):
     """The office that is given something: an area, and a department of it (none: the area itself)."""
-
-    class Meta:
-        unknown = RAISE
 
     area = fields.String(required=True, validate=validate.Length(1, 64))
     department = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 64))
 
 
-class Chosen(Schema):
+class Chosen(Strict):
     """Open problems by what they are at this moment; what is in another open handover is left out."""
-
-    class Meta:
-        unknown = RAISE
 
     node = fields.String(required=True, validate=validate.Length(1, 64))
     department = fields.String(validate=validate.Length(1, 64))
@@ -33,21 +28,15 @@ class Chosen(Schema):
     overdue = fields.Boolean(load_default=False)
 
 
-class Part(Schema):
+class Part(Strict):
     """The larger ring that a handover belongs to: a sweep or an order of the year."""
-
-    class Meta:
-        unknown = RAISE
 
     t = fields.String(required=True, validate=validate.OneOf(["sweep", "order"]))
     id = fields.String(required=True, validate=validate.Length(1, 64))
 
 
-class IssueHandover(Schema):
+class IssueHandover(Strict):
     """args of `handover.issue`: to whom, until when, and which problems: a list, or a filter (never both)."""
-
-    class Meta:
-        unknown = RAISE
 
     to = fields.Nested(Receiver, required=True)
     due_on = fields.Date(required=True)
@@ -57,49 +46,34 @@ class IssueHandover(Schema):
     part_of = fields.Nested(Part, load_default=None, allow_none=True)
 
 
-class Noted(Schema):
+class Noted(Strict):
     """args of `handover.sign`, `handover.close`: a note."""
-
-    class Meta:
-        unknown = RAISE
 
     note = fields.String(load_default="", validate=_NOTE)
 
 
-class Withdraw(Schema):
+class Withdraw(Strict):
     """args of `handover.withdraw`: why."""
-
-    class Meta:
-        unknown = RAISE
 
     note = fields.String(required=True, validate=validate.Length(1, 2000))
 
 
-class Result(Schema):
+class Result(Strict):
     """What is answered about one problem."""
-
-    class Meta:
-        unknown = RAISE
 
     problem = fields.String(required=True, validate=_NAME)
     result = fields.String(required=True, validate=validate.OneOf(list(RESULTS)))
     note = fields.String(load_default="", validate=_NOTE)
 
 
-class Reply(Schema):
+class Reply(Strict):
     """args of `handover.reply`: a result for each problem that is named; others may follow."""
-
-    class Meta:
-        unknown = RAISE
 
     results = fields.List(fields.Nested(Result), required=True, validate=validate.Length(1, MAX_PROBLEMS))
 
 
-class Judge(Schema):
+class Judge(Strict):
     """args of `handover.judge`: whether the reasons given for these problems hold."""
-
-    class Meta:
-        unknown = RAISE
 
     problems = fields.List(fields.String(validate=_NAME), required=True, validate=validate.Length(1, MAX_PROBLEMS))
     accepted = fields.Boolean(required=True)

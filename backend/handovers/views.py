@@ -6,10 +6,9 @@ from typing import Any
 from flask import Blueprint
 
 from backend import incoming
-from backend.access.guard import require, web_actor
-from backend.access.scope import Actor
+from backend.access.guard import reader
 from backend.database import snapshot
-from backend.errors import Invalid, NotFound, Problem
+from backend.errors import NotFound, Problem
 from backend.handovers import queries
 from backend.handovers.schemas import HandoverOut, ItemOut
 from backend.ledgers.views import today
@@ -18,17 +17,13 @@ handovers_bp = Blueprint("handovers", __name__, url_prefix="/v1/handovers")
 STATES = ("open", "overdue", "closed", "all")
 
 
-def _reader() -> Actor:
-    actor = web_actor()
-    require(actor, "handover.read")
-    incoming.choose(incoming.JSON)
-    return actor
-
-
 @handovers_bp.get("")
 def listed() -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("state", "after", "limit")
-    state, limit = _state(asked.get("state", "open")), incoming.limit(asked.get("limit"), 50, 500)
+    actor, asked = reader("handover.read"), incoming.parameters("state", "after", "limit")
+    state, limit = (
+        incoming.one_of("state", asked.get("state", "open"), STATES),
+        incoming.limit(asked.get("limit"), 50, 500),
+    )
     after = _position(asked.get("after"))
     with snapshot() as session:
         found = queries.page(session, actor, state, today(), after, limit)
@@ -38,7 +33,7 @@ def listed() -> dict[str, Any]:
 
 @handovers_bp.get("/<name>")
 def handover(name: str) -> dict[str, Any]:
-    actor = _reader()
+    actor = reader("handover.read")
     incoming.parameters()
     with snapshot() as session:
         found = queries.get(session, actor, name)
@@ -49,12 +44,6 @@ def handover(name: str) -> dict[str, Any]:
             "handover": HandoverOut().dump(told),
             "problems": ItemOut(many=True).dump(queries.detail(session, found)),
         }
-
-
-def _state(text: str) -> str:
-    if text not in STATES:
-        raise Invalid(errors=[{"pointer": "?state", "code": "invalid", "detail": f"one of {', '.join(STATES)}"}])
-    return text
 
 
 def _position(text: str | None) -> tuple[date, str] | None:

@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate
+from marshmallow import Schema, ValidationError, fields, validate
 
-from backend.shapes import SHA256, Real
+from backend.shapes import SHA256, Real, Strict
 
 ANSWERS = frozenset({"pass", "fail", "na", "unchecked"})
 MAX_TEXT = 4000
@@ -34,11 +34,8 @@ class Texts(fields.Field[dict[str, str]]):
         return value
 
 
-class Fix(Schema):
+class Fix(Strict):
     """A position as the device gave it; `crs` says in which of the three systems of China."""
-
-    class Meta:
-        unknown = RAISE
 
     lon = Real(required=True)
     lat = Real(required=True)
@@ -46,21 +43,15 @@ class Fix(Schema):
     crs = fields.String(load_default="wgs84", validate=validate.OneOf(["wgs84", "gcj02", "bd09"]))
 
 
-class Fixed(Schema):
+class Fixed(Strict):
     """Proof that a failed item was put right on the spot (即查即改)."""
-
-    class Meta:
-        unknown = RAISE
 
     note = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT))
     photos = fields.List(fields.String(validate=SHA256), load_default=list)
 
 
-class Submit(Schema):
+class Submit(Strict):
     """args of `inspection.submit`, version 2 (version 1 is brought to it by ops/upcasts.py)."""
-
-    class Meta:
-        unknown = RAISE
 
     task_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=200))
     site_id = fields.String(required=True, validate=validate.Length(max=64))
@@ -186,11 +177,8 @@ _USUAL: dict[str, tuple[Any, Any]] = {
 }
 
 
-class Report(Schema):
+class Report(Strict):
     """args of `problem.report`: a hazard seen without a checklist."""
-
-    class Meta:
-        unknown = RAISE
 
     item = fields.String(required=True, validate=validate.Length(max=16))
     programme = fields.String(required=True, validate=validate.Length(max=64))

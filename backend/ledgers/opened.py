@@ -10,8 +10,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, func
 from sqlalchemy.orm import Session
 
+from backend import incoming
 from backend.access.scope import Actor, under, visible
-from backend.errors import Invalid
 from backend.ledgers import sums
 from backend.ledgers.models import LedgerLine
 from backend.ledgers.queries import path_of
@@ -36,8 +36,7 @@ def rows(
 
     Without the filter `unplaced` what has no place is left out, as in a roll-up. Raises NotFound, Invalid.
     """
-    if measure not in MEASURES:
-        raise Invalid(errors=[{"pointer": "?measure", "code": "invalid", "detail": f"one of {', '.join(MEASURES)}"}])
+    incoming.one_of("measure", measure, MEASURES)
     statement = _cell(actor, path_of(session, actor, node_id), today, filters, measure, clock)
     count = session.execute(statement.with_only_columns(func.count())).scalar_one()
     shown = (*(getattr(LedgerLine, name) for name in _COLUMNS), Problem.number, Problem.item)

@@ -8,10 +8,9 @@ from flask import Blueprint, current_app
 from sqlalchemy.orm import Session
 
 from backend import incoming
-from backend.access.guard import require, web_actor
-from backend.access.scope import Actor
+from backend.access.guard import reader
 from backend.database import snapshot
-from backend.errors import Invalid, NotFound
+from backend.errors import NotFound
 from backend.ledgers import asked, opened, proof, queries
 from backend.now import now_utc
 
@@ -35,13 +34,6 @@ def moment(session: Session, text: str | None) -> asked.Moment:
     return asked.moment(session, text, now_utc(), zone())
 
 
-def _reader() -> Actor:
-    actor = web_actor()
-    require(actor, "ledger.read")
-    incoming.choose(incoming.JSON)
-    return actor
-
-
 def _told(made: dict[str, Any], when: asked.Moment) -> dict[str, Any]:
     """The answer with the instant that it is as of; none: now."""
     return {**made, "at": when.at.isoformat() if when.at else None}
@@ -49,10 +41,8 @@ def _told(made: dict[str, Any], when: asked.Moment) -> dict[str, Any]:
 
 @ledgers_bp.get("/rollup")
 def rollup() -> dict[str, Any]:
-    actor, given = _reader(), incoming.parameters("node", "by", "as_of")
-    by = given.get("by", "area")
-    if by not in AXES:
-        raise Invalid(errors=[{"pointer": "?by", "code": "invalid", "detail": f"one of {', '.join(AXES)}"}])
+    actor, given = reader("ledger.read"), incoming.parameters("node", "by", "as_of")
+    by = incoming.one_of("by", given.get("by", "area"), AXES)
     with snapshot() as session:
         when, node = moment(session, given.get("as_of")), given.get("node") or queries.home(session, actor)
         return _told(queries.rollup(session, actor, node, when.today, by, when.clock), when)
@@ -60,7 +50,7 @@ def rollup() -> dict[str, Any]:
 
 @ledgers_bp.get("/rows")
 def rows() -> dict[str, Any]:
-    actor = _reader()
+    actor = reader("ledger.read")
     given = incoming.parameters("node", "as_of", "measure", "after", "limit", *opened.BY)
     cell = {name: given[name] for name in opened.BY if name in given}
     limit = incoming.limit(given.get("limit"), opened.MOST, opened.MOST)
@@ -73,7 +63,7 @@ def rows() -> dict[str, Any]:
 
 @ledgers_bp.get("/lists/<kind>")
 def listed(kind: str) -> dict[str, Any]:
-    actor, given = _reader(), incoming.parameters("node")
+    actor, given = reader("ledger.read"), incoming.parameters("node")
     if kind not in KINDS:
         raise NotFound(f"a list is one of {', '.join(KINDS)}")
     with snapshot() as session:
@@ -83,7 +73,7 @@ def listed(kind: str) -> dict[str, Any]:
 
 @ledgers_bp.get("/reconcile")
 def reconcile() -> dict[str, Any]:
-    actor, given = _reader(), incoming.parameters("as_of")
+    actor, given = reader("ledger.read"), incoming.parameters("as_of")
     with snapshot() as session:
         when = moment(session, given.get("as_of"))
         return _told(proof.reconcile(session, actor, when.today, when.clock), when)

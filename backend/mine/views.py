@@ -5,7 +5,7 @@ from typing import Any
 from flask import Blueprint
 
 from backend import incoming
-from backend.access.guard import require, web_actor
+from backend.access.guard import reader
 from backend.database import snapshot
 from backend.ledgers.views import today
 from backend.mine import queries
@@ -16,9 +16,7 @@ mine_bp = Blueprint("mine", __name__, url_prefix="/v1")
 
 @mine_bp.get("/mine")
 def mine() -> dict[str, Any]:
-    actor = web_actor()
-    require(actor, "record.read")
-    incoming.choose(incoming.JSON)
+    actor = reader("record.read")
     incoming.parameters()
     with snapshot() as session:
         found = queries.today_of(session, actor, today())

@@ -1,15 +1,13 @@
 """Shapes: lines of an inbox, and what marks them as read."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
 from backend.notices import rules
+from backend.shapes import Strict
 
 
-class Read(Schema):
+class Read(Strict):
     """Lines that were read: those of `ids`, or all, as far as they were on the screen (`until`: the `at` of the newest)."""
-
-    class Meta:
-        unknown = RAISE
 
     ids = fields.List(
         fields.Integer(strict=True, validate=validate.Range(1, 2**31 - 1)),
@@ -20,11 +18,8 @@ class Read(Schema):
     until = fields.AwareDateTime(required=True)
 
 
-class Subscribe(Schema):
+class Subscribe(Strict):
     """args of `webhook.subscribe`."""
-
-    class Meta:
-        unknown = RAISE
 
     url = fields.String(required=True, validate=validate.Length(1, 500))
     events = fields.List(
@@ -32,18 +27,8 @@ class Subscribe(Schema):
     )
 
 
-class Nothing(Schema):
-    """args of `webhook.end`: its entity says which."""
-
-    class Meta:
-        unknown = RAISE
-
-
-class Address(Schema):
+class Address(Strict):
     """args of `notice.address`: where a person is written to (null: not at all)."""
-
-    class Meta:
-        unknown = RAISE
 
     address = fields.String(
         required=True, allow_none=True, validate=validate.Regexp(r"^[A-Za-z0-9._%+-]{1,64}@[A-Za-z0-9.-]{1,180}$")

@@ -5,12 +5,13 @@ from typing import Any
 from flask import Blueprint
 
 from backend import incoming
-from backend.access.guard import require, web_actor
+from backend.access.guard import reader, require, web_actor
 from backend.database import snapshot, to_ms, transaction
-from backend.errors import Invalid, NotFound, Problem
+from backend.errors import NotFound, Problem
 from backend.notices import inbox, outbox, queries, webhooks
-from backend.notices.schemas import DeadOut, Nothing, NoticeOut, Read, WebhookOut
+from backend.notices.schemas import DeadOut, NoticeOut, Read, WebhookOut
 from backend.now import now_utc
+from backend.shapes import Nothing
 
 notices_bp = Blueprint("notices", __name__, url_prefix="/v1")
 
@@ -62,12 +63,10 @@ _SHOWN = {"unread": True, "all": False}
 
 @notices_bp.get("/inbox")
 def inbox_page() -> dict[str, Any]:
-    actor = web_actor()
-    require(actor, "inbox.read")
-    incoming.choose(incoming.JSON)
+    actor = reader("inbox.read")
     asked = incoming.parameters("show", "after", "limit")
     after, limit = inbox_position(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
-    is_unread = _shown(asked.get("show", "all"))
+    is_unread = _SHOWN[incoming.one_of("show", asked.get("show", "all"), _SHOWN)]
     with snapshot() as session:
         found = queries.page(session, actor, is_unread, after, limit)
         last = f"{to_ms(found[-1].at)}:{found[-1].id}" if len(found) == limit else None
@@ -94,9 +93,3 @@ def inbox_position(text: str | None) -> Any:
     if found is not None and not (found[1].isascii() and found[1].isdigit() and len(found[1]) < 10):
         raise Problem("bad_cursor")
     return found
-
-
-def _shown(show: str) -> bool:
-    if show not in _SHOWN:
-        raise Invalid(errors=[{"pointer": "?show", "code": "invalid", "detail": f"one of {', '.join(_SHOWN)}"}])
-    return _SHOWN[show]

@@ -1,32 +1,25 @@
 """Shapes: an op from a desk (its args are the verb's own schema, table.py), the repair desk's ops, an op in custody."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
+
+from backend.shapes import Strict
 
 
-class Entity(Schema):
+class Entity(Strict):
     """What the op is about: type and id."""
-
-    class Meta:
-        unknown = RAISE
 
     t = fields.String(required=True, validate=validate.Length(1, 40))
     id = fields.String(required=True, validate=validate.Length(1, 100))
 
 
-class Base(Schema):
+class Base(Strict):
     """The version of it that the author saw."""
-
-    class Meta:
-        unknown = RAISE
 
     ver = fields.Integer(required=True, strict=True)
 
 
-class DeskOp(Schema):
+class DeskOp(Strict):
     """POST /v1/ops."""
-
-    class Meta:
-        unknown = RAISE
 
     op = fields.String(validate=[validate.Length(8, 64), validate.Regexp(r"^[!-~]+\Z")])
     verb = fields.String(required=True, validate=validate.Length(max=60))
@@ -35,39 +28,23 @@ class DeskOp(Schema):
     args = fields.Dict(load_default=dict)
 
 
-class Nothing(Schema):
-    """An op without args."""
-
-    class Meta:
-        unknown = RAISE
-
-
-class Edit(Schema):
+class Edit(Strict):
     """args of `op.edit`: the args as they should have been, in version `v` of the verb, and why."""
-
-    class Meta:
-        unknown = RAISE
 
     args = fields.Dict(required=True)
     v = fields.Integer(load_default=1, strict=True, validate=validate.Range(1, 1000))
     note = fields.String(required=True, validate=validate.Length(1, 400))
 
 
-class Redirect(Schema):
+class Redirect(Strict):
     """args of `op.redirect`: another entity, another site, or both."""
-
-    class Meta:
-        unknown = RAISE
 
     ent = fields.Nested(Entity, load_default=None, allow_none=True)
     site_id = fields.String(load_default=None, allow_none=True, validate=validate.Length(max=64))
 
 
-class Discard(Schema):
+class Discard(Strict):
     """args of `op.discard`: why it will not be carried out."""
-
-    class Meta:
-        unknown = RAISE
 
     reason = fields.String(required=True, validate=validate.Length(1, 400))
 

@@ -41,6 +41,7 @@ from backend.rings import schemas as ring_schemas
 from backend.rings import steps as ring_steps
 from backend.sampling import handlers as sampling
 from backend.sampling import schemas as sample_schemas
+from backend.shapes import Nothing
 from backend.supervision import applications, majors, transfers
 from backend.supervision import schemas as supervision_schemas
 from backend.sweeps import handlers as sweeps
@@ -71,7 +72,7 @@ VERBS: Mapping[str, Verb] = {
     "post.leave": Verb(account_schemas.LeavePost(), "post.hold", accounts.leave_post),
     "post.away": Verb(account_schemas.AwayFromPost(), "post.hold", accounts.go_away),
     "post.back": Verb(account_schemas.BackAtPost(), "post.hold", accounts.come_back),
-    "post.settle": Verb(schemas.Nothing(), "server.keep", posts.settle),
+    "post.settle": Verb(Nothing(), "server.keep", posts.settle),
     "post.accept": Verb(responsibility_schemas.AcceptPost(), "post.accept", posts.accept),
     "user.change": Verb(account_schemas.ChangeUser(), "user.add", accounts.change_user),
     "sweep.open": Verb(sweep_schemas.OpenSweep(), "sweep.open", sweeps.open_sweep),
@@ -132,7 +133,7 @@ VERBS: Mapping[str, Verb] = {
     "ledger.publish": Verb(period_schemas.Publish(), "ledger.publish", periods.publish),
     "ledger.restate": Verb(period_schemas.Restate(), "ledger.publish", periods.restate),
     "webhook.subscribe": Verb(notice_schemas.Subscribe(), "webhook.subscribe", notices.subscribe),
-    "webhook.end": Verb(notice_schemas.Nothing(), "webhook.subscribe", notices.end_webhook),
+    "webhook.end": Verb(Nothing(), "webhook.subscribe", notices.end_webhook),
     "notice.address": Verb(notice_schemas.Address(), "user.add", notices.set_address),
     "sample.draw": Verb(sample_schemas.Draw(), "sample.draw", sampling.draw),
     "sample.result": Verb(sample_schemas.Result(), "sample.result", sampling.result),
@@ -140,12 +141,12 @@ VERBS: Mapping[str, Verb] = {
     "evaluation.publish": Verb(evaluation_schemas.Evaluate(), "evaluation.publish", evaluation.publish),
     "epoch.begin": Verb(feed_schemas.BeginEpoch(), "server.keep", feed.begin),
     "backup.note": Verb(feed_schemas.NoteBackup(), "server.keep", feed.note_backup),
-    "op.retry": Verb(schemas.Nothing(), "op.repair", repair.retry, locks=repair.locks),
+    "op.retry": Verb(Nothing(), "op.repair", repair.retry, locks=repair.locks),
     "op.edit": Verb(schemas.Edit(), "op.repair", repair.edit, locks=repair.locks),
     "op.redirect": Verb(schemas.Redirect(), "op.repair", repair.redirect, locks=repair.locks),
-    "op.restore": Verb(schemas.Nothing(), "op.repair", repair.restore, locks=repair.locks),
+    "op.restore": Verb(Nothing(), "op.repair", repair.restore, locks=repair.locks),
     "op.discard": Verb(schemas.Discard(), "op.repair", repair.discard),
-    "op.hand_over": Verb(schemas.Nothing(), "op.repair", repair.hand_over),
+    "op.hand_over": Verb(Nothing(), "op.repair", repair.hand_over),
 }
 # entity type → how an entity that was given up comes back (op.restore)
 RESTORERS: Mapping[str, Callable[..., Any]] = {"problem": steps.restore}

@@ -7,10 +7,10 @@ from flask import Blueprint, Response, current_app
 from sqlalchemy.orm import Session
 
 from backend import incoming
-from backend.access.guard import require, web_actor
+from backend.access.guard import reader, require, web_actor
 from backend.access.scope import Actor
 from backend.database import snapshot, to_ms
-from backend.errors import Invalid, NotFound
+from backend.errors import NotFound
 from backend.now import now_utc
 from backend.ops import queries as log
 from backend.ops.apply import submit
@@ -45,9 +45,7 @@ def apply_op() -> dict[str, Any]:
 
 @ops_bp.get("/parked")
 def parked() -> dict[str, Any]:
-    actor = web_actor()
-    require(actor, "op.repair")
-    incoming.choose(incoming.JSON)
+    actor = reader("op.repair")
     asked = incoming.parameters("reason", "after", "limit")
     after, limit = incoming.position(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
     with snapshot() as session:
@@ -69,12 +67,10 @@ def problem(problem_id: str) -> dict[str, Any]:
 
 @problems_bp.get("/conflicts")
 def conflicts() -> dict[str, Any]:
-    actor = web_actor()
-    require(actor, "conflict.resolve")
-    incoming.choose(incoming.JSON)
+    actor = reader("conflict.resolve")
     asked = incoming.parameters("state", "after", "limit")
     after, limit = incoming.moment(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
-    is_settled = _settled(asked.get("state", "waiting"))
+    is_settled = _SETTLED[incoming.one_of("state", asked.get("state", "waiting"), _SETTLED)]
     with snapshot() as session:
         found = problems.conflicts(session, actor, is_settled, after, limit)
         told, waiting = _conflicts(session, actor, found), problems.waiting_conflicts(session, actor)
@@ -101,12 +97,6 @@ def _map(session: Session, actor: Actor) -> dict[str, Any]:
 
 
 _SETTLED = {"waiting": False, "settled": True, "all": None}
-
-
-def _settled(state: str) -> bool | None:
-    if state not in _SETTLED:
-        raise Invalid(errors=[{"pointer": "?state", "code": "invalid", "detail": f"one of {', '.join(_SETTLED)}"}])
-    return _SETTLED[state]
 
 
 def _conflicts(session: Session, actor: Actor, found: Sequence[Conflict]) -> list[dict[str, Any]]:

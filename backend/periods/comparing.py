@@ -11,6 +11,7 @@ from typing import Any
 from sqlalchemy import and_, or_
 from sqlalchemy.orm import Session, aliased
 
+from backend import incoming
 from backend.access.scope import SYSTEM, Actor, is_within, visible
 from backend.errors import Invalid
 from backend.ledgers import queries as ledgers
@@ -52,8 +53,7 @@ def rows(
     session: Session, actor: Actor, first: LedgerPeriod, second: LedgerPeriod, node: str, by: str, key: str | None, flow: str
 ) -> list[dict[str, Any]]:  # fmt: skip
     """The first MOST problems of one flow, by id, with their numbers. Raises as `difference`; Invalid for no such flow."""
-    if flow not in FLOWS:
-        raise Invalid(errors=[{"pointer": "?flow", "code": "invalid", "detail": f"one of {', '.join(FLOWS)}"}])
+    incoming.one_of("flow", flow, FLOWS)
     path, column, _ = _asked(session, actor, first, second, node, by)
     found = sorted(
         name for name, at, what, _ in _flows(session, actor, (first.clock, second.clock), path, column)

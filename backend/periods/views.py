@@ -6,10 +6,10 @@ from flask import Blueprint
 from sqlalchemy.orm import Session
 
 from backend import incoming
-from backend.access.guard import require, web_actor
+from backend.access.guard import reader
 from backend.access.scope import Actor
 from backend.database import snapshot, to_ms
-from backend.errors import Invalid, NotFound
+from backend.errors import NotFound
 from backend.ledgers import queries as ledgers
 from backend.periods import comparing, queries
 from backend.periods.models import LedgerPeriod
@@ -19,16 +19,9 @@ periods_bp = Blueprint("periods", __name__, url_prefix="/v1/periods")
 AXES = ("area", *ledgers.AXES)
 
 
-def _reader() -> Actor:
-    actor = web_actor()
-    require(actor, "ledger.read")
-    incoming.choose(incoming.JSON)
-    return actor
-
-
 @periods_bp.get("")
 def listed() -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("after", "limit")
+    actor, asked = reader("ledger.read"), incoming.parameters("after", "limit")
     after, limit = incoming.moment(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
     with snapshot() as session:
         found = queries.page(session, actor, after, limit)
@@ -38,7 +31,7 @@ def listed() -> dict[str, Any]:
 
 @periods_bp.get("/<number>")
 def period(number: str) -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("node", "by")
+    actor, asked = reader("ledger.read"), incoming.parameters("node", "by")
     by = _axis(asked.get("by"))
     with snapshot() as session:
         found = _published(session, actor, number)
@@ -49,7 +42,7 @@ def period(number: str) -> dict[str, Any]:
 
 @periods_bp.get("/<number>/restatement")
 def restatement(number: str) -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("node", "by", "edition")
+    actor, asked = reader("ledger.read"), incoming.parameters("node", "by", "edition")
     by = _axis(asked.get("by"))
     with snapshot() as session:
         found, node = _published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
@@ -59,7 +52,7 @@ def restatement(number: str) -> dict[str, Any]:
 
 @periods_bp.get("/<number>/changes")
 def changes(number: str) -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("node", "by", "edition", "key", "reason")
+    actor, asked = reader("ledger.read"), incoming.parameters("node", "by", "edition", "key", "reason")
     by, reason = _axis(asked.get("by")), _reason(asked.get("reason"))
     with snapshot() as session:
         found, node = _published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
@@ -70,7 +63,7 @@ def changes(number: str) -> dict[str, Any]:
 
 @periods_bp.get("/<number>/since/<earlier>")
 def difference(number: str, earlier: str) -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("node", "by", "key", "flow")
+    actor, asked = reader("ledger.read"), incoming.parameters("node", "by", "key", "flow")
     by = _axis(asked.get("by"))
     with snapshot() as session:
         one, two = (queries.get(session, actor, each) for each in (earlier, number))
@@ -84,7 +77,7 @@ def difference(number: str, earlier: str) -> dict[str, Any]:
 
 @periods_bp.get("/<number>/check")
 def check(number: str) -> dict[str, Any]:
-    actor = _reader()
+    actor = reader("ledger.read")
     incoming.parameters()
     with snapshot() as session:
         found = queries.get(session, actor, number)
@@ -111,12 +104,8 @@ def _edition(session: Session, actor: Actor, number: str, text: str | None) -> L
 
 
 def _axis(text: str | None) -> str:
-    if text is not None and text not in AXES:
-        raise Invalid(errors=[{"pointer": "?by", "code": "invalid", "detail": f"one of {', '.join(AXES)}"}])
-    return text or "area"
+    return "area" if text is None else incoming.one_of("by", text, AXES)
 
 
 def _reason(text: str | None) -> str | None:
-    if text is not None and text not in REASONS:
-        raise Invalid(errors=[{"pointer": "?reason", "code": "invalid", "detail": f"one of {', '.join(REASONS)}"}])
-    return text
+    return None if text is None else incoming.one_of("reason", text, REASONS)

@@ -4,44 +4,35 @@ from collections.abc import Callable, Mapping
 from datetime import date
 from typing import Any
 
-from marshmallow import INCLUDE, RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import INCLUDE, Schema, ValidationError, fields, validate, validates_schema
 
 from backend.inspections.schemas import Fix
 from backend.problems.fields import EDITABLE, MAX_TEXT, Editable
 from backend.problems.rules import ACTIONS
 from backend.problems.table import ACTS
-from backend.shapes import SHA256, Real
+from backend.shapes import SHA256, Real, Strict
 
 _ELSEWHERE = {"assign", "merge", "danger"} | ACTS  # steps that come with more than a note: verbs of their own
 OBSERVATIONS = ("danger", "work_stopped", "work_going_on")
 
 
-class Act(Schema):
+class Act(Strict):
     """args of `problem.act`: one step of the table."""
-
-    class Meta:
-        unknown = RAISE
 
     action = fields.String(required=True, validate=validate.OneOf([a for a in ACTIONS if a not in _ELSEWHERE]))
     note = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT))
     photos = fields.List(fields.String(validate=SHA256), load_default=list)
 
 
-class Merge(Schema):
+class Merge(Strict):
     """args of `problem.merge`: the same hazard as another problem."""
-
-    class Meta:
-        unknown = RAISE
 
     into = fields.String(required=True, validate=validate.Length(1, 200))
     note = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT))
 
 
-class Note(Schema):
+class Note(Strict):
     """args of `problem.note`: words, photos, or both."""
-
-    class Meta:
-        unknown = RAISE
 
     text = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT))
     photos = fields.List(fields.String(validate=SHA256), load_default=list)
@@ -52,11 +43,8 @@ class Note(Schema):
             raise ValidationError("say or show something", "text")
 
 
-class Observe(Schema):
+class Observe(Strict):
     """args of `problem.observe`: what was seen on the spot, and where the observer stood."""
-
-    class Meta:
-        unknown = RAISE
 
     seen = fields.String(required=True, validate=validate.OneOf(OBSERVATIONS))
     note = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT))
@@ -119,21 +107,15 @@ def _change(name: str, change: Any) -> dict[str, Any]:
     return {"was": ordered(name, change["was"]), "now": value(name, change["now"])}
 
 
-class Edit(Schema):
+class Edit(Strict):
     """args of `problem.edit`."""
-
-    class Meta:
-        unknown = RAISE
 
     set = Changes(required=True)
     note = fields.String(load_default="", validate=validate.Length(max=MAX_TEXT))
 
 
-class Resolve(Schema):
+class Resolve(Strict):
     """args of `conflict.resolve`: what stands now as its author saw it, and what shall stand."""
-
-    class Meta:
-        unknown = RAISE
 
     was = fields.Raw(required=True, allow_none=True)
     now = fields.Raw(required=True, allow_none=True)

@@ -1,12 +1,11 @@
 """Shapes of programme ops. The pack itself is checked against pack.schema.json."""
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import fields
+
+from backend.shapes import Strict
 
 
-class Install(Schema):
+class Install(Strict):
     """args of `pack.install`."""
-
-    class Meta:
-        unknown = RAISE
 
     body = fields.Dict(required=True)

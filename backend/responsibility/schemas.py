@@ -1,32 +1,25 @@
 """Shapes of responsibility ops."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
+
+from backend.shapes import Strict
 
 
-class Reassign(Schema):
+class Reassign(Strict):
     """args of `problem.assign`: a supervisor gives a problem to a department."""
-
-    class Meta:
-        unknown = RAISE
 
     department_id = fields.String(required=True, validate=validate.Length(max=64))
     note = fields.String(load_default="", validate=validate.Length(max=4000))
 
 
-class AcceptPost(Schema):
+class AcceptPost(Strict):
     """args of `post.accept`: the digest of the list that was read."""
-
-    class Meta:
-        unknown = RAISE
 
     digest = fields.String(required=True, validate=validate.Length(equal=64))
 
 
-class DutyMatch(Schema):
+class DutyMatch(Strict):
     """What a duty rule asks for: category × place × object; more asked is more specific."""
-
-    class Meta:
-        unknown = RAISE
 
     item = fields.String(validate=validate.Length(1, 16))
     category = fields.String(validate=validate.Length(1, 40))
@@ -36,11 +29,8 @@ class DutyMatch(Schema):
     site = fields.String(validate=validate.Length(1, 64))
 
 
-class PublishDuty(Schema):
+class PublishDuty(Strict):
     """args of `duty.publish`: a new version of the rule that the op names."""
-
-    class Meta:
-        unknown = RAISE
 
     programme = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 64))
     match = fields.Nested(DutyMatch, required=True)
@@ -58,11 +48,8 @@ class ProposedDuty(PublishDuty):
     id = fields.String(required=True, validate=validate.Length(1, 64))
 
 
-class Preview(Schema):
+class Preview(Strict):
     """POST /v1/duty-preview: the rules under which history is to be run again."""
-
-    class Meta:
-        unknown = RAISE
 
     rules = fields.List(fields.Nested(ProposedDuty), required=True, validate=validate.Length(1, 100))
 

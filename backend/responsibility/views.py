@@ -12,7 +12,7 @@ import orjson
 from flask import Blueprint, Response, current_app
 
 from backend import incoming
-from backend.access.guard import require, web_actor
+from backend.access.guard import reader, require, web_actor
 from backend.access.scope import Actor
 from backend.database import snapshot, to_ms
 from backend.errors import Invalid, NotFound
@@ -28,16 +28,9 @@ LINES = "application/x-ndjson"
 _STATES = {"waiting": False, "accepted": True, "all": None}
 
 
-def _reader() -> Actor:
-    actor = web_actor()
-    require(actor, "ledger.read")
-    incoming.choose(incoming.JSON)
-    return actor
-
-
 @responsibility_bp.get("/gaps")
 def gap_report() -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("node", "days")
+    actor, asked = reader("ledger.read"), incoming.parameters("node", "days")
     days, today = _days(asked.get("days")), local_date(now_utc())
     with snapshot() as session:
         rows = gaps.report(session, actor, asked.get("node"), today, days)
@@ -47,7 +40,7 @@ def gap_report() -> dict[str, Any]:
 
 @responsibility_bp.get("/responsibilities/<path:problem_id>")
 def answered(problem_id: str) -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("on")
+    actor, asked = reader("ledger.read"), incoming.parameters("on")
     day = _day(asked.get("on"))
     with snapshot() as session:
         found = problems.get(session, actor, problem_id)
@@ -60,10 +53,8 @@ def answered(problem_id: str) -> dict[str, Any]:
 
 @responsibility_bp.get("/post-handovers")
 def post_handovers() -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("state", "after", "limit")
-    state = asked.get("state", "waiting")
-    if state not in _STATES:
-        raise Invalid(errors=[{"pointer": "?state", "code": "invalid", "detail": f"one of {', '.join(_STATES)}"}])
+    actor, asked = reader("ledger.read"), incoming.parameters("state", "after", "limit")
+    state = incoming.one_of("state", asked.get("state", "waiting"), _STATES)
     after, limit = incoming.moment(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
     with snapshot() as session:
         found = queries.post_handovers(session, actor, _STATES[state], after, limit)
@@ -73,7 +64,7 @@ def post_handovers() -> dict[str, Any]:
 
 @responsibility_bp.get("/post-handovers/<name>")
 def post_handover(name: str) -> dict[str, Any]:
-    actor = _reader()
+    actor = reader("ledger.read")
     incoming.parameters()
     with snapshot() as session:
         found = queries.post_handover(session, actor, name)
@@ -107,7 +98,7 @@ def _has_day(term: dict[str, Any], day: date | None) -> bool:
 
 @responsibility_bp.get("/duty-rules")
 def duty_rules() -> dict[str, Any]:
-    actor = _reader()
+    actor = reader("ledger.read")
     incoming.parameters()
     with snapshot() as session:
         packs = programmes.newest(session, actor)

@@ -1,26 +1,21 @@
 """Shapes of ring ops and of what the API tells of them."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import Schema, fields, validate
 
 from backend.handovers.schemas import Receiver
 from backend.rings.loops import STEPS
 from backend.rings.rules import ORDERS_ZH
+from backend.shapes import Strict
 
 
-class CloseSweep(Schema):
+class CloseSweep(Strict):
     """args of `sweep.close`: the coverage in words (what was seen, what was not and why); its figures the server adds."""
-
-    class Meta:
-        unknown = RAISE
 
     coverage = fields.String(required=True, validate=[validate.Length(1, 4000), validate.Regexp(r"(?s).*\S")])
 
 
-class IssueOrder(Schema):
+class IssueOrder(Strict):
     """args of `order.issue`: what is ordered, of whom, until when; sweeps that carry it out may be named at once."""
-
-    class Meta:
-        unknown = RAISE
 
     kind = fields.String(required=True, validate=validate.OneOf(list(ORDERS_ZH)))
     year = fields.Integer(required=True, strict=True, validate=validate.Range(2000, 2999))
@@ -34,32 +29,23 @@ class IssueOrder(Schema):
     )
 
 
-class TakeSweeps(Schema):
+class TakeSweeps(Strict):
     """args of `order.take`: sweeps that carry an order out."""
-
-    class Meta:
-        unknown = RAISE
 
     sweeps = fields.List(
         fields.String(validate=validate.Length(1, 64)), required=True, validate=validate.Length(1, 100)
     )
 
 
-class ReplyOrder(Schema):
+class ReplyOrder(Strict):
     """args of `order.reply`: what the addressee has done; a later reply stands beside the earlier."""
-
-    class Meta:
-        unknown = RAISE
 
     text = fields.String(required=True, validate=validate.Length(1, 8000))
     document = fields.String(load_default=None, allow_none=True, validate=validate.Length(1, 160))
 
 
-class Closing(Schema):
+class Closing(Strict):
     """args of `order.close` and `year.close`: how it ended."""
-
-    class Meta:
-        unknown = RAISE
 
     note = fields.String(load_default="", validate=validate.Length(max=4000))
 
@@ -90,11 +76,8 @@ class OrderOut(Schema):
     open_handovers = fields.Integer()
 
 
-class ActOfSector(Schema):
+class ActOfSector(Strict):
     """args of `sector.act`: one step of a sector's loop; `follows`: the id of the step before (none: the first)."""
-
-    class Meta:
-        unknown = RAISE
 
     sector = fields.String(required=True, validate=validate.Length(1, 64))
     period = fields.String(required=True, validate=validate.Length(1, 8))

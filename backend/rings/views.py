@@ -5,8 +5,7 @@ from typing import Any
 from flask import Blueprint
 
 from backend import incoming
-from backend.access.guard import require, web_actor
-from backend.access.scope import Actor
+from backend.access.guard import reader
 from backend.database import snapshot
 from backend.errors import Invalid, NotFound
 from backend.ledgers.views import today
@@ -18,16 +17,9 @@ from backend.sweeps import queries as sweeps
 rings_bp = Blueprint("rings", __name__, url_prefix="/v1")
 
 
-def _reader() -> Actor:
-    actor = web_actor()
-    require(actor, "ledger.read")
-    incoming.choose(incoming.JSON)
-    return actor
-
-
 @rings_bp.get("/sweeps/<sweep_id>")
 def sweep(sweep_id: str) -> dict[str, Any]:
-    actor = _reader()
+    actor = reader("ledger.read")
     incoming.parameters()
     with snapshot() as session:
         found = sweeps.get(session, actor, sweep_id)
@@ -38,8 +30,8 @@ def sweep(sweep_id: str) -> dict[str, Any]:
 
 @rings_bp.get("/orders")
 def listed() -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("year", "state")
-    year, is_open = _year(asked.get("year")), _state(asked.get("state", "all"))
+    actor, asked = reader("ledger.read"), incoming.parameters("year", "state")
+    year, is_open = _year(asked.get("year")), _STATES[incoming.one_of("state", asked.get("state", "all"), _STATES)]
     with snapshot() as session:
         told = orders.told(session, orders.page(session, actor, year, is_open), today())
         closed, there = orders.closed(session, year), orders.kinds_of(session, year)
@@ -50,7 +42,7 @@ def listed() -> dict[str, Any]:
 
 @rings_bp.get("/orders/<name>")
 def order(name: str) -> dict[str, Any]:
-    actor = _reader()
+    actor = reader("ledger.read")
     incoming.parameters()
     with snapshot() as session:
         found = orders.get(session, actor, name)
@@ -62,7 +54,7 @@ def order(name: str) -> dict[str, Any]:
 
 @rings_bp.get("/sectors")
 def sectors() -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("period")
+    actor, asked = reader("ledger.read"), incoming.parameters("period")
     period = asked.get("period", today().isoformat()[:7])
     try:
         loops.last_day(period)
@@ -76,12 +68,6 @@ def sectors() -> dict[str, Any]:
 
 
 _STATES = {"open": True, "closed": False, "all": None}
-
-
-def _state(text: str) -> bool | None:
-    if text not in _STATES:
-        raise Invalid(errors=[{"pointer": "?state", "code": "invalid", "detail": f"one of {', '.join(_STATES)}"}])
-    return _STATES[text]
 
 
 def _year(text: str | None) -> int:

@@ -1,15 +1,13 @@
 """Shapes: args of a draw and of what was seen."""
 
-from marshmallow import RAISE, Schema, fields, validate
+from marshmallow import fields, validate
 
 from backend.sampling.rules import RESULTS
+from backend.shapes import Strict
 
 
-class Draw(Schema):
+class Draw(Strict):
     """args of `sample.draw`: place, days in which problems were closed, seed, percent of each stratum, who may look (none: all)."""
-
-    class Meta:
-        unknown = RAISE
 
     node = fields.String(required=True, validate=validate.Length(1, 64))
     period = fields.String(required=True, validate=validate.Length(7, 21))
@@ -23,11 +21,8 @@ class Draw(Schema):
     )
 
 
-class Result(Schema):
+class Result(Strict):
     """args of `sample.result`: which problem, what was seen, in words."""
-
-    class Meta:
-        unknown = RAISE
 
     problem_id = fields.String(required=True, validate=validate.Length(1, 200))
     result = fields.String(required=True, validate=validate.OneOf(list(RESULTS)))

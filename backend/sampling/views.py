@@ -6,8 +6,8 @@ import orjson
 from flask import Blueprint
 
 from backend import incoming
-from backend.access.guard import require, web_actor
-from backend.access.scope import Actor, is_within
+from backend.access.guard import reader
+from backend.access.scope import is_within
 from backend.database import snapshot
 from backend.errors import NotFound
 from backend.sampling import queries
@@ -16,16 +16,9 @@ from backend.sampling.models import Sample
 sampling_bp = Blueprint("sampling", __name__, url_prefix="/v1/samples")
 
 
-def _reader() -> Actor:
-    actor = web_actor()
-    require(actor, "record.read")
-    incoming.choose(incoming.JSON)
-    return actor
-
-
 @sampling_bp.get("")
 def listed() -> dict[str, Any]:
-    actor, asked = _reader(), incoming.parameters("limit")
+    actor, asked = reader("record.read"), incoming.parameters("limit")
     with snapshot() as session:
         return {
             "samples": [
@@ -36,7 +29,7 @@ def listed() -> dict[str, Any]:
 
 @sampling_bp.get("/<number>")
 def sample(number: str) -> dict[str, Any]:
-    actor = _reader()
+    actor = reader("record.read")
     incoming.parameters()
     with snapshot() as session:
         found = queries.get(session, actor, number)

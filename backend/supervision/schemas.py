@@ -3,22 +3,16 @@
 from collections.abc import Mapping
 from typing import Any
 
-from marshmallow import RAISE, Schema, ValidationError, fields, validate, validates_schema
+from marshmallow import Schema, ValidationError, fields, validate, validates_schema
 
 from backend.problems.fields import MAX_TEXT
 from backend.problems.table import LEVELS
+from backend.shapes import Strict
 
 MIN_POSTS = 3  # of a collective decision (消防监督检查规定 21; domain.md)
 TEXT = validate.Length(max=MAX_TEXT)
 SOME_TEXT = validate.Length(1, MAX_TEXT)
 ID = validate.Length(1, 64)
-
-
-class Strict(Schema):
-    """Nothing but what is named."""
-
-    class Meta:
-        unknown = RAISE
 
 
 class AskExtension(Strict):

@@ -5,9 +5,8 @@ from typing import Any
 from flask import Blueprint
 
 from backend import incoming
-from backend.access.guard import require, web_actor
+from backend.access.guard import reader, require, web_actor
 from backend.database import snapshot, to_ms
-from backend.errors import Invalid
 from backend.now import now_utc
 from backend.supervision import queries
 from backend.supervision.schemas import ProceedingOut
@@ -29,12 +28,11 @@ def desk() -> dict[str, Any]:
 
 @supervision_bp.get("/transfers")
 def transfers() -> dict[str, Any]:
-    actor = web_actor()
-    require(actor, "record.read")
-    incoming.choose(incoming.JSON)
+    actor = reader("record.read")
     asked = incoming.parameters("box", "state", "after", "limit")
     after, limit = incoming.moment(asked.get("after")), incoming.limit(asked.get("limit"), 50, 500)
-    box, state = _one_of("box", asked, queries.BOXES), _one_of("state", asked, tuple(reversed(queries.STATES)))
+    box = incoming.one_of("box", asked.get("box", "received"), queries.BOXES)
+    state = incoming.one_of("state", asked.get("state", "all"), tuple(reversed(queries.STATES)))
     with snapshot() as session:
         found = queries.transfers(session, actor, box, state, after, limit)
         last = f"{to_ms(found[-1][0].opened_at)}:{found[-1][0].id}" if len(found) == limit else None
@@ -45,11 +43,3 @@ def _row(found: Any, number: str, description: str, site_id: str | None, state: 
     """A transfer with as much of its problem as its receiver must know."""
     about = {"number": number, "description": description, "site_id": site_id, "state": state}
     return {"transfer": ProceedingOut().dump(found), "problem": about}
-
-
-def _one_of(name: str, asked: Any, choices: tuple[str, ...]) -> str:
-    """A parameter that is one of a few words, by default the first."""
-    given: str = asked.get(name, choices[0])
-    if given not in choices:
-        raise Invalid(errors=[{"pointer": f"?{name}", "code": "invalid", "detail": f"one of {', '.join(choices)}"}])
-    return given

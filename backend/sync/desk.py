@@ -7,7 +7,6 @@ from flask import Blueprint, current_app
 from backend import incoming
 from backend.access.guard import person_actor, require
 from backend.database import snapshot
-from backend.errors import Invalid
 from backend.now import now_utc
 from backend.sync import contacts, health
 
@@ -21,14 +20,9 @@ def sync_health() -> dict[str, Any]:
     require(actor, "sync.watch")
     incoming.choose(incoming.JSON)
     asked = incoming.parameters("show", "limit")
-    show, limit = _show(asked.get("show", "all")), incoming.limit(asked.get("limit"), USUAL, MOST)
+    show = incoming.one_of("show", asked.get("show", "all"), health.SHOWN)
+    limit = incoming.limit(asked.get("limit"), USUAL, MOST)
     contacts.written()
     silent_after_s = current_app.extensions["config"].silent_after_s
     with snapshot() as session:
         return health.board(session, actor, now_utc(), silent_after_s, show, limit)
-
-
-def _show(text: str) -> str:
-    if text not in health.SHOWN:
-        raise Invalid(errors=[{"pointer": "?show", "code": "invalid", "detail": f"one of {', '.join(health.SHOWN)}"}])
-    return text

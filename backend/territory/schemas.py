@@ -1,13 +1,12 @@
 """Shapes of territory ops. What is inside the rows was checked by city_files, with file and line."""
 
-from marshmallow import RAISE, Schema, fields
+from marshmallow import fields
+
+from backend.shapes import Strict
 
 
-class Load(Schema):
+class Load(Strict):
     """args of `city.load`: a whole city as rows."""
-
-    class Meta:
-        unknown = RAISE
 
     id = fields.String(required=True)
     name_zh = fields.String(required=True)
