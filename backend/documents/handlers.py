@@ -8,7 +8,8 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from backend import rows
-from backend.access.scope import SYSTEM, Actor
+from backend.access import numbers
+from backend.access.scope import Actor
 from backend.database import lock
 from backend.documents import facts, queries
 from backend.documents.kinds import KINDS, Kind
@@ -86,5 +87,5 @@ def _number(session: Session, name: str, now: datetime) -> tuple[str, int, int]:
     """The next number of a kind in a year, for example XG-2026-000001; one series each, without gaps."""
     year = local_date(now).year
     lock(session, [f"document:{name}:{year}"])
-    n = queries.last_number(session, SYSTEM, name, year) + 1
+    n = numbers.last(session, Document, Document.kind == name, Document.year == year) + 1
     return f"{KINDS[name].code}-{year}-{n:06d}", year, n

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from datetime import datetime
 
-from sqlalchemy import Select, and_, func, or_, true
+from sqlalchemy import Select, and_, or_, true
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, condition, visible
@@ -58,9 +58,3 @@ def page(
             (Document.issued_at < at) | ((Document.issued_at == at) & (Document.number < number))
         )
     return session.scalars(statement.order_by(Document.issued_at.desc(), Document.number.desc()).limit(limit)).all()
-
-
-def last_number(session: Session, actor: Actor, kind: str, year: int) -> int:
-    """The last number of a kind in a year; 0 before the first."""
-    newest = visible(Document, actor).where(Document.kind == kind, Document.year == year)
-    return int(session.execute(newest.with_only_columns(func.coalesce(func.max(Document.n), 0))).scalar_one())

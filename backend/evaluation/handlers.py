@@ -8,6 +8,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from backend import rows
+from backend.access import numbers
 from backend.access.scope import Actor
 from backend.database import clock as clock_now
 from backend.database import lock
@@ -46,7 +47,7 @@ def publish(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect
     kind, clock, year = op.args["kind"], clock_now(session), local_date(now).year
     found = rules.figures(all_cases(session, asked, clock, now), kind)
     made = [row for subject in sorted(found) if (row := _row(session, kind, subject, found[subject], told.weights))]
-    n = queries.last_number(session, year) + 1
+    n = numbers.last(session, Evaluation, Evaluation.year == year) + 1
     head = {"number": f"KP-{year}-{n:04d}", "kind": kind, "period": asked.name, "timezone": str(asked.zone),
             "weights_version": told.version, "clock": clock}  # fmt: skip
     sum_of_all = digest(head, made, queries.ROW)

@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import func
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
@@ -21,12 +20,6 @@ def weights(session: Session, version: int | None = None) -> EvaluationWeights |
     """A version of the weights; the newest where none is named."""
     told = visible(EvaluationWeights, SYSTEM).order_by(EvaluationWeights.version.desc()).limit(1)
     return session.scalars(told if version is None else told.where(EvaluationWeights.version == version)).first()
-
-
-def last_number(session: Session, year: int) -> int:
-    """The last number of a year; 0 before the first."""
-    newest = visible(Evaluation, SYSTEM).where(Evaluation.year == year)
-    return int(session.execute(newest.with_only_columns(func.coalesce(func.max(Evaluation.n), 0))).scalar_one())
 
 
 def get(session: Session, actor: Actor, number: str) -> Evaluation | None:

@@ -4,9 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, func, or_, true
+from sqlalchemy import ColumnElement, Select, and_, or_, true
 from sqlalchemy.orm import Session
 
+from backend.access import numbers
 from backend.access.scope import SYSTEM, Actor, condition, is_within, under, visible
 from backend.database import lock
 from backend.errors import Invalid
@@ -232,7 +233,4 @@ def of_part(session: Session, visible_ones: Select[Handover], part: str, name: s
 def last_number(session: Session, year: int) -> int:
     """The last number given out in a year, locked until the end of the transaction; 0 before the first."""
     lock(session, [f"handover:{year}"])
-    newest = (
-        visible(Handover, SYSTEM).with_only_columns(func.coalesce(func.max(Handover.n), 0)).where(Handover.year == year)
-    )
-    return int(session.execute(newest).scalar_one())
+    return numbers.last(session, Handover, Handover.year == year)

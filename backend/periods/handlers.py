@@ -12,6 +12,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from backend import rows
+from backend.access import numbers
 from backend.access.scope import SYSTEM, Actor
 from backend.bulk import insert_many
 from backend.database import clock as clock_now
@@ -112,7 +113,7 @@ def _head(
     """What the digest begins with; the number is the year's next, a restatement's that of the period and its edition."""
     if first is None:
         year = local_date(now).year
-        number, edition = f"QB-{year}-{queries.last_number(session, SYSTEM, year) + 1:04d}", 0
+        number, edition = f"QB-{year}-{numbers.last(session, LedgerPeriod, LedgerPeriod.year == year) + 1:04d}", 0
     else:
         last = queries.last_restatement(session, SYSTEM, first.number)
         edition = (last.edition if last else 0) + 1

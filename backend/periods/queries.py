@@ -50,12 +50,6 @@ def last_restatement(session: Session, actor: Actor, number: str) -> LedgerPerio
     return next(reversed(restatements(session, actor, number)), None)
 
 
-def last_number(session: Session, actor: Actor, year: int) -> int:
-    """The last number given out in a year; 0 before the first."""
-    newest = visible(LedgerPeriod, actor).where(LedgerPeriod.year == year)
-    return int(session.execute(newest.with_only_columns(func.coalesce(func.max(LedgerPeriod.n), 0))).scalar_one())
-
-
 def page(session: Session, actor: Actor, after: tuple[datetime, str] | None, limit: int) -> Sequence[LedgerPeriod]:
     """Publications, the newest first, those after a position (time, number)."""
     statement = visible(LedgerPeriod, actor)

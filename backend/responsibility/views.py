@@ -1,19 +1,17 @@
 """Posts, gaps and who answered when, over HTTP: load → may they → do → dump. No decisions."""
 
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack
+from collections.abc import Mapping
 from dataclasses import asdict
 from datetime import date, datetime, time, timedelta
 from types import SimpleNamespace
 from typing import IO, Any
 
 import orjson
-from flask import Blueprint, Response, current_app
+from flask import Blueprint, Response
+from sqlalchemy.orm import Session
 
-from backend import incoming
+from backend import incoming, spooled
 from backend.access.guard import reader, require, web_actor
-from backend.access.scope import Actor
 from backend.database import snapshot, to_ms
 from backend.errors import Invalid, NotFound
 from backend.now import now_utc
@@ -114,28 +112,14 @@ def duty_preview() -> Response:
     incoming.parameters()
     incoming.choose(LINES)
     incoming.require_json()
-    made = _previewed(actor, [proposed_rule(row) for row in incoming.loaded(Preview())["rules"]])
-    answer = Response(_sent(made), mimetype=LINES, headers={"Content-Length": str(made.tell())})
-    answer.call_on_close(made.close)
-    return answer
+    proposed = [proposed_rule(row) for row in incoming.loaded(Preview())["rules"]]
+
+    def write(session: Session, file: IO[bytes]) -> None:
+        file.writelines(orjson.dumps(line) + b"\n" for line in duties.preview(session, actor, proposed))
+
+    return spooled.answer(write, LINES)
 
 
 def proposed_rule(row: Mapping[str, Any]) -> duties.DutyRule:
     """A proposed rule (`ProposedDuty`); which version it would get is found where it is tried."""
     return duties.rule_of(SimpleNamespace(**row, version=0))
-
-
-def _previewed(actor: Actor, proposed: list[duties.DutyRule]) -> IO[bytes]:
-    """The whole preview in a file without a name: a slow line keeps no view of the database open."""
-    with ExitStack() as unless_made:
-        file = unless_made.enter_context(tempfile.TemporaryFile(dir=current_app.extensions["config"].data))
-        with snapshot() as session:
-            file.writelines(orjson.dumps(line) + b"\n" for line in duties.preview(session, actor, proposed))
-        unless_made.pop_all()
-    return file
-
-
-def _sent(made: IO[bytes]) -> Iterator[bytes]:
-    made.seek(0)
-    while block := made.read(65_536):
-        yield block

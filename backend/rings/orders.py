@@ -4,9 +4,10 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, func, or_, true
+from sqlalchemy import Select, and_, or_, true
 from sqlalchemy.orm import Session
 
+from backend.access import numbers
 from backend.access.scope import SYSTEM, Actor, condition, under, visible
 from backend.database import lock
 from backend.handovers import queries as handovers
@@ -94,12 +95,7 @@ def kinds_of(session: Session, year: int) -> set[str]:
 def last_number(session: Session, year: int) -> int:
     """The last number given out in a year, locked until the end of the transaction; 0 before the first."""
     lock(session, [f"order:{year}"])
-    newest = (
-        visible(YearOrder, SYSTEM)
-        .with_only_columns(func.coalesce(func.max(YearOrder.n), 0))
-        .where(YearOrder.year == year)
-    )
-    return int(session.execute(newest).scalar_one())
+    return numbers.last(session, YearOrder, YearOrder.year == year)
 
 
 def told(session: Session, found: Sequence[YearOrder], today: date) -> list[dict[str, Any]]:

@@ -9,6 +9,7 @@ from flask import current_app
 from sqlalchemy.orm import Session
 
 from backend import rows
+from backend.access import numbers
 from backend.access.scope import SYSTEM, Actor, is_within
 from backend.database import clock as clock_now
 from backend.database import lock
@@ -42,7 +43,7 @@ def draw(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     told = rules.published(args["seed"], args["percent"], members, who)
     lock(session, ["samples"])
     year = local_date(now).year
-    n = queries.last_number(session, year) + 1
+    n = numbers.last(session, Sample, Sample.year == year) + 1
     number = f"SJ-{year}-{n:04d}"
     rows.add(session, Sample, {
         "number": number, "year": year, "n": n, "node": args["node"], "area_path": path, "from_on": asked.from_on, "to_on": asked.to_on,

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from sqlalchemy import func, or_
+from sqlalchemy import or_
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, under, visible
@@ -42,12 +42,6 @@ def hold_item(session: Session, number: str, problem_id: str) -> SampleItem | No
     """One item, locked; whoever asks is judged by the handler."""
     named = visible(SampleItem, SYSTEM).where(SampleItem.number == number, SampleItem.problem_id == problem_id)
     return session.scalars(named.with_for_update().execution_options(populate_existing=True)).first()
-
-
-def last_number(session: Session, year: int) -> int:
-    """The last number of a year; 0 before the first."""
-    newest = visible(Sample, SYSTEM).where(Sample.year == year)
-    return int(session.execute(newest.with_only_columns(func.coalesce(func.max(Sample.n), 0))).scalar_one())
 
 
 def closed(session: Session, path: str, asked: Window) -> list[Any]:
