@@ -98,9 +98,11 @@ class Player:
         self.ground.do("problem.note", key, "system", text="看过")
 
     def _grow(self, key: str, other: int) -> None:
-        """Made major, or general again, by an edit."""
-        grade = self.ground.row(key)["grade"]
-        self._edit(key, "grade", grade, "major" if grade == "general" else "general")
+        """Found to be major, or general again, by a collective decision."""
+        verdict = "major" if self.ground.row(key)["grade"] == "general" else "general"
+        posts = ["支队长（示例）", "法制员（示例）", "监督员（示例）"]
+        done = self.ground.do("major.decide", key, "system", self.ground.seen(key), verdict=verdict, posts=posts, minutes="集体讨论（示例）")
+        assert done.status in ("applied", "noop", "parked"), done
 
     def _due(self, key: str, other: int) -> None:
         """Another deadline, perhaps one that is over."""
@@ -109,7 +111,7 @@ class Player:
 
     def _edit(self, key: str, field: str, was: Any, now: Any) -> None:
         done = self.ground.do("problem.edit", key, "system", self.ground.seen(key), set={field: {"was": was, "now": now}})
-        assert done.status in ("applied", "noop", "parked"), done
+        assert done.status in ("applied", "noop", "parked", "redirected"), done  # redirected: it has been merged
 
 
 def ms() -> int:

@@ -146,7 +146,7 @@ def test_a_restatement_is_numbered_kept_and_told_apart_from_the_next(both: Groun
         assert period is not None and [e.edition for e in editions] == [1, 2]
         one, two = (queries.restated(session, SYSTEM, period, e, "370300", "grade")["total"] for e in editions)
         assert set(one["why"]) == {"late"} and one["difference"]["found"] == 1 and one["then"] == two["then"]
-        assert set(two["why"]) == {"late", "deleted"} and two["difference"]["found"] == 0
+        assert set(two["why"]) == {"late", "regraded", "deleted"} and two["difference"]["found"] == 0
         (row,) = queries.rows(session, SYSTEM, period, editions[0], "370300", "grade", "general", "late")
         assert row["problem_id"] == late and row["told"]["days_late"] == 10 and row["told"]["person"] == "system"
         for each in (period, *editions):
