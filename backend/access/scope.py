@@ -54,9 +54,14 @@ def under(column: Any, path: str) -> ColumnElement[bool]:
     return or_(column == path, and_(column >= path + "/", column < path + "0"))
 
 
+def lies(path: str, area: str) -> bool:
+    """Whether a path is an area or lies below it: the same as `under` says in SQL."""
+    return path == area or path.startswith(f"{area}/")
+
+
 def is_within(actor: Actor, path: str) -> bool:
     """Whether all of `path` is the actor's: an area of theirs, or one below it."""
-    return actor.role in _SEES_ALL or any(path == area or path.startswith(f"{area}/") for area in actor.areas)
+    return actor.role in _SEES_ALL or any(lies(path, area) for area in actor.areas)
 
 
 def sees(actor: Actor, path: str, department_id: str | None) -> bool:

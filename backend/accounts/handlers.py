@@ -71,8 +71,7 @@ def _changed(session: Session, op: OpLike, post: Post, now: datetime) -> Effect:
 def leave_post(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`post.leave`: the term that holds on that day ends with it. Refuses a post that nobody holds then."""
     post, last = _post(session, op, actor), op.args["to_on"]
-    holds = (Holding.post_id == post.id, Holding.from_on <= last, or_(Holding.to_on.is_(None), Holding.to_on >= last))
-    term = session.scalars(visible(Holding, SYSTEM).where(*holds)).first()
+    term = session.scalars(visible(Holding, SYSTEM).where(Holding.post_id == post.id, *queries.holds(last))).first()
     if term is None:
         raise Refused("guard_failed", f"nobody holds {post.id} on {last}")
     term.to_on = last

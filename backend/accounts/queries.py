@@ -140,10 +140,15 @@ def posts(session: Session, actor: Actor, path: str | None = None) -> Sequence[P
     return session.scalars(statement.order_by(Post.id)).all()
 
 
+def holds(on: date) -> tuple[ColumnElement[bool], ...]:
+    """Conditions: terms that hold on a day."""
+    return Holding.from_on <= on, or_(Holding.to_on.is_(None), Holding.to_on >= on)
+
+
 def posts_of(session: Session, user_id: str, on: date) -> Sequence[Post]:
     """Posts that an account signs for on a day."""
-    holds = (Holding.user_id == user_id, Holding.from_on <= on, or_(Holding.to_on.is_(None), Holding.to_on >= on))
-    statement = visible(Post, SYSTEM).join(Holding, Holding.post_id == Post.id).where(*holds)
+    statement = visible(Post, SYSTEM).join(Holding, Holding.post_id == Post.id)
+    statement = statement.where(Holding.user_id == user_id, *holds(on))
     return session.scalars(statement.order_by(Post.id)).all()
 
 

@@ -1,6 +1,8 @@
-"""Pages for people at a desk: sign-in and the start page. No decisions, no SQL."""
+"""Pages for people at a desk: sign-in, the start page, what is mine, the inbox. No decisions, no SQL."""
 
 import hmac
+from collections.abc import Callable
+from functools import wraps
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -10,6 +12,7 @@ from flask import Blueprint, Response, current_app, g, make_response, redirect, 
 from backend import incoming
 from backend.access.guard import person_actor, require, web_actor
 from backend.access.roles import may
+from backend.access.scope import Actor
 from backend.accounts import tokens
 from backend.console.drawing import draw
 from backend.console.texts import texts
@@ -63,6 +66,32 @@ def _page(template: str, status: int = 200, **facts: Any) -> Response:
     return answer
 
 
+def _for(permission: str) -> Callable[[Callable[[Actor], Any]], Callable[[], Any]]:
+    """A page for who is signed in and may; a stranger is sent to sign in."""
+
+    def made(view: Callable[[Actor], Any]) -> Callable[[], Any]:
+        @wraps(view)
+        def page() -> Any:
+            try:
+                actor = web_actor()
+            except Problem:
+                return redirect("/login")
+            require(actor, permission)
+            return view(actor)
+
+        return page
+
+    return made
+
+
+def _own_form() -> Actor:
+    """Who sends a form that this server gave them. Raises Problem unauthenticated, csrf."""
+    actor = person_actor()
+    if not hmac.compare_digest(request.form.get("csrf", "").encode(), g.csrf.encode()):
+        raise Problem("csrf")
+    return actor
+
+
 @console_bp.get("/login")
 def login_page() -> Response:
     return _page("login.html", wrong=False)
@@ -92,9 +121,7 @@ def _typed(name: str) -> str:
 
 @console_bp.post("/logout")
 def logout() -> Any:
-    person_actor()
-    if not hmac.compare_digest(request.form.get("csrf", "").encode(), g.csrf.encode()):
-        raise Problem("csrf")
+    _own_form()
     with transaction() as session:
         tokens.close_session(session, request.cookies[COOKIE])
     answer = redirect("/login")
@@ -103,36 +130,24 @@ def logout() -> Any:
 
 
 @console_bp.get("/")
-def start() -> Any:
-    try:
-        actor = web_actor()
-    except Problem:
-        return redirect("/login")
-    require(actor, "record.read")
+@_for("record.read")
+def start(actor: Actor) -> Any:
     with snapshot() as session:
         unread = notices.unread(session, actor)
         return _page("start.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, **_facts(session, actor))
 
 
 @console_bp.get("/mine")
-def mine() -> Any:
-    try:
-        actor = web_actor()
-    except Problem:
-        return redirect("/login")
-    require(actor, "record.read")
+@_for("record.read")
+def mine(actor: Actor) -> Any:
     with snapshot() as session:
         found, unread = mine_today.today_of(session, actor, today()), notices.unread(session, actor)
     return _page("mine.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, states=dict(STATES), **found)
 
 
 @console_bp.get("/inbox")
-def inbox() -> Any:
-    try:
-        actor = web_actor()
-    except Problem:
-        return redirect("/login")
-    require(actor, "inbox.read")
+@_for("inbox.read")
+def inbox(actor: Actor) -> Any:
     after = inbox_position(request.args.get("after"))
     with snapshot() as session:
         return _page("inbox.html", actor=actor, csrf=g.get("csrf", ""), **_inbox(session, actor, after))
@@ -140,9 +155,7 @@ def inbox() -> Any:
 
 @console_bp.post("/inbox/read")
 def inbox_read() -> Any:
-    actor = person_actor()
-    if not hmac.compare_digest(request.form.get("csrf", "").encode(), g.csrf.encode()):
-        raise Problem("csrf")
+    actor = _own_form()
     until = incoming.moment(f"{_typed('until')}:x")
     with transaction() as session:
         mark_read(session, actor, None, until[0] if until else now_utc(), now_utc())

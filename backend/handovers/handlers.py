@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import insert, update
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor
+from backend.access.scope import Actor, lies
 from backend.effects import Effect, Event, OpLike
 from backend.errors import Invalid, NotAllowed, Refused
 from backend.handovers import queries, rules
@@ -82,7 +82,7 @@ def _chosen(session: Session, actor: Actor, asked: Mapping[str, Any], today: dat
 def _check(session: Session, found: Sequence[Problem], path: str) -> None:
     if ended := [p.number for p in found if not p.is_open]:
         raise Refused("guard_failed", f"has ended already: {_some(ended)}")
-    if away := [p.number for p in found if p.area_path != path and not p.area_path.startswith(f"{path}/")]:
+    if away := [p.number for p in found if not lies(p.area_path, path)]:
         raise Refused("guard_failed", f"does not lie within the receiver's area: {_some(away)}")
     if taken := queries.taken(session, [p.id for p in found]):
         told = [f"{p.number} ({taken[p.id]})" for p in found if p.id in taken]

@@ -55,16 +55,24 @@ def is_from(actor: Actor, from_path: str, from_department: str | None) -> bool:
     return from_path in actor.areas and from_department == own
 
 
-def _given(actor: Actor) -> ColumnElement[bool]:
-    """Condition: given by the actor's own office."""
+def to_office(model: Any, actor: Actor) -> ColumnElement[bool]:
+    """Condition: rows that are given to the actor's own office; `is_to` says the same of one."""
+    if actor.role == "department":
+        within = or_(*(under(model.area_path, area) for area in actor.areas))
+        return and_(model.department_id == actor.department_id, within)
+    return and_(model.department_id.is_(None), model.area_path.in_(actor.areas))
+
+
+def from_office(model: Any, actor: Actor) -> ColumnElement[bool]:
+    """Condition: rows that the actor's own office gives; `is_from` says the same of one."""
     own = actor.department_id if actor.role == "department" else None
-    return and_(Handover.from_path.in_(actor.areas), Handover.from_department.is_not_distinct_from(own))
+    return and_(model.from_path.in_(actor.areas), model.from_department.is_not_distinct_from(own))
 
 
 def seen(actor: Actor) -> Select[Handover]:
     """SELECT of the handovers that an actor may see: given to their areas and line, or by their office."""
     where = condition(Handover, actor)
-    return visible(Handover, SYSTEM).where(true() if where is None else or_(where, _given(actor)))
+    return visible(Handover, SYSTEM).where(true() if where is None else or_(where, from_office(Handover, actor)))
 
 
 def get(session: Session, actor: Actor, name: str, *, is_held: bool = False) -> Handover | None:
@@ -197,12 +205,8 @@ def taken(session: Session, problem_ids: Collection[str]) -> dict[str, str]:
 
 def of_office(session: Session, actor: Actor, limit: int) -> Sequence[Handover]:
     """Open handovers that the actor's own office was given or gives, the earliest deadline first."""
-    to = and_(Handover.department_id.is_(None), Handover.area_path.in_(actor.areas))
-    if actor.role == "department":
-        to = and_(
-            Handover.department_id == actor.department_id, or_(*(under(Handover.area_path, a) for a in actor.areas))
-        )
-    statement = seen(actor).where(Handover.is_open, or_(to, _given(actor)))
+    own = or_(to_office(Handover, actor), from_office(Handover, actor))
+    statement = seen(actor).where(Handover.is_open, own)
     return session.scalars(statement.order_by(Handover.due_on, Handover.id).limit(limit)).all()
 
 

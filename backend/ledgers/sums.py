@@ -54,11 +54,16 @@ def groups(
         yield from asked.rows(session, LedgerLine, 1, *stood(clock))
 
 
+def held_at(clock: int, line: Any = LedgerLine) -> tuple[ColumnElement[bool], ...]:
+    """Conditions: lines that held at a clock."""
+    return line.from_clock <= clock, line.to_clock > clock
+
+
 def stood(clock: int | None) -> tuple[ColumnElement[bool], ...]:
     """Conditions: lines that held at a clock (None: hold now) and counted."""
     if clock is None:
         return LedgerLine.to_clock == STILL, LedgerLine.is_counted.is_(True)
-    return LedgerLine.from_clock <= clock, LedgerLine.to_clock > clock, LedgerLine.is_counted.is_(True)
+    return *held_at(clock), LedgerLine.is_counted.is_(True)
 
 
 def _is_coarse(actor: Actor, path: str) -> bool:

@@ -10,7 +10,6 @@ from sqlalchemy.orm import Session
 from backend.access.roles import may
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.accounts import queries as accounts
-from backend.accounts.models import Post
 from backend.handovers import queries as handovers
 from backend.handovers.rules import is_settled
 from backend.mine import rules
@@ -56,7 +55,7 @@ def _waits(session: Session, actor: Actor, today: date) -> ColumnElement[bool]:
     if actor.role == "city":
         by_role = and_(by_role, Problem.district_id.is_(None))
     by_layer: dict[str, list[str]] = {}
-    for post in _posts(session, actor, today):
+    for post in accounts.posts_of(session, actor.id, today):
         by_layer.setdefault(post.layer, []).append(post.id)
     named = [_by_post(layer, ids) for layer, ids in sorted(by_layer.items())]
     return and_(Problem.is_open, or_(by_role, *named))
@@ -66,10 +65,6 @@ def _by_post(layer: str, post_ids: Sequence[str]) -> ColumnElement[bool]:
     hangs = visible(Responsibility, SYSTEM).with_only_columns(Responsibility.problem_id)
     hangs = hangs.where(Responsibility.post_id.in_(post_ids))
     return and_(_says(sorted(rules.POST_WAITS_FOR[layer])), Problem.id.in_(hangs))
-
-
-def _posts(session: Session, actor: Actor, today: date) -> Sequence[Post]:
-    return accounts.posts_of(session, actor.id, today)
 
 
 def _counts(session: Session, actor: Actor, waits: ColumnElement[bool], today: date) -> dict[str, int]:

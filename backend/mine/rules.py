@@ -15,10 +15,7 @@ WAITS_FOR: Mapping[str, frozenset[str]] = {
     "school": frozenset({"department"}),
 }
 # layer of a post → the same, for whoever holds it.
-POST_WAITS_FOR: Mapping[str, frozenset[str]] = {
-    "city": frozenset({"supervisor"}), "department": frozenset({"department"}), "district": frozenset({"supervisor", "inspector"}),
-    "township": frozenset({"department"}), "unit": frozenset({"department"}),
-}  # fmt: skip
+POST_WAITS_FOR: Mapping[str, frozenset[str]] = {**WAITS_FOR, "unit": WAITS_FOR["school"]}
 URGENCY = ("overdue", "today", "soon", "later", "undated")
 
 

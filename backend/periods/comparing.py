@@ -12,16 +12,15 @@ from sqlalchemy import and_, or_
 from sqlalchemy.orm import Session, aliased
 
 from backend import incoming
-from backend.access.scope import SYSTEM, Actor, is_within, visible
+from backend.access.scope import SYSTEM, Actor, lies, sees, visible
 from backend.errors import Invalid
 from backend.ledgers import queries as ledgers
 from backend.ledgers.models import LedgerLine
+from backend.ledgers.sums import held_at
 from backend.periods.models import LedgerPeriod
 from backend.problems.models import Problem
 
 FLOWS = ("carried", "new", "recurred", "came", "closed", "away", "went", "standing")
-FLOWS_ZH = {"carried": "上期结转", "new": "新增", "recurred": "反销号", "came": "转入", "closed": "销号", "away": "并案或撤销", "went": "转出",
-            "standing": "期末未整改"}  # fmt: skip
 MOST = 1000
 _READ = ("area_path", "district_id", "township_id", "site_id", "department_id", "category", "grade", "programme", "state",
          "is_open", "is_counted")  # fmt: skip
@@ -102,21 +101,19 @@ def _flows(
 
 def _key(side: Side, actor: Actor, path: str, column: str) -> tuple[Any] | None:
     """The cell in which a line stands; None: not in this place, or not this reader's."""
-    if side is None or not side["district_id"] or not f"{side['area_path']}/".startswith(f"{path}/"):
+    if side is None or not side["district_id"] or not lies(side["area_path"], path):
         return None
-    is_theirs = is_within(actor, side["area_path"])
-    is_theirs = is_theirs and (actor.role != "department" or side["department_id"] == actor.department_id)
-    return (side[column],) if is_theirs else None
+    return (side[column],) if sees(actor, side["area_path"], side["department_id"]) else None
 
 
 def _pairs(session: Session, clocks: tuple[int, int]) -> Iterator[tuple[str, str, Side, Side]]:
     """(problem, item, its line as of the first clock, as of the second) of those that were open at either, or began between."""
     was, now = aliased(LedgerLine), aliased(LedgerLine)
-    held = and_(was.problem_id == now.problem_id, was.from_clock <= clocks[0], was.to_clock > clocks[0])
+    earlier = and_(was.problem_id == now.problem_id, *held_at(clocks[0], was))
     columns = [getattr(side, name) for side in (was, now) for name in _READ]
     statement = visible(LedgerLine, SYSTEM).with_only_columns(now.problem_id, Problem.item, was.problem_id, *columns)
-    statement = statement.select_from(now).outerjoin(was, held).join(Problem, Problem.id == now.problem_id)
-    statement = statement.where(now.from_clock <= clocks[1], now.to_clock > clocks[1])
+    statement = statement.select_from(now).outerjoin(was, earlier).join(Problem, Problem.id == now.problem_id)
+    statement = statement.where(*held_at(clocks[1], now))
     statement = statement.where(or_(now.is_open, was.is_open, was.problem_id.is_(None)))
     for name, item, had, *values in session.execute(statement.execution_options(yield_per=5000)):
         size = len(_READ)
@@ -128,5 +125,5 @@ def _closed_before(session: Session, clock: int) -> set[tuple[str | None, str]]:
     """(site, item) of what stood closed as of a clock."""
     columns = (LedgerLine.site_id, Problem.item)
     held = visible(LedgerLine, SYSTEM).with_only_columns(*columns).join(Problem, Problem.id == LedgerLine.problem_id)
-    held = held.where(LedgerLine.from_clock <= clock, LedgerLine.to_clock > clock, LedgerLine.state == "closed")
+    held = held.where(*held_at(clock), LedgerLine.state == "closed")
     return {(site, item) for site, item in session.execute(held.distinct()) if site}

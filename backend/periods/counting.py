@@ -9,7 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, under, visible
 from backend.ledgers.models import LedgerLine
-from backend.ledgers.sums import stood
+from backend.ledgers.sums import held_at, stood
 from backend.periods import field, rules
 from backend.periods.rules import KEY, LINE, MEASURES, Window
 from backend.problems.models import Problem, ProblemReport
@@ -76,9 +76,7 @@ def _lines(session: Session, named: Select[Any], clock: int) -> dict[str, Row]:
     """{problem: its line as of a clock}."""
     columns = [getattr(LedgerLine, name) for name in LINE]
     statement = visible(LedgerLine, SYSTEM).with_only_columns(LedgerLine.problem_id, *columns)
-    held = statement.where(
-        LedgerLine.problem_id.in_(named), LedgerLine.from_clock <= clock, LedgerLine.to_clock > clock
-    )
+    held = statement.where(LedgerLine.problem_id.in_(named), *held_at(clock))
     return {row[0]: dict(zip(LINE, row[1:], strict=True)) for row in session.execute(held)}
 
 

@@ -9,7 +9,7 @@ from sqlalchemy import Select, func
 from sqlalchemy.orm import Session
 
 from backend.access.roles import may
-from backend.access.scope import SYSTEM, Actor, is_within, under, visible
+from backend.access.scope import SYSTEM, Actor, is_within, lies, sees, under, visible
 from backend.database import clock as clock_now
 from backend.ledgers import queries as ledgers
 from backend.periods import counting, rules
@@ -159,7 +159,9 @@ def changes(
         kept = kept.where(under(PeriodChange.area_path, path)).order_by(PeriodChange.n)
         return [dict(zip(CHANGE, row, strict=True)) for row in session.execute(kept)]
     found = counting.changes(session, window_of(period), period.clock, clock_now(session))
-    return [row for row in found if _sees(actor, row) and f"{row['area_path']}/".startswith(f"{path}/")]
+    return [
+        row for row in found if sees(actor, row["area_path"], row["department_id"]) and lies(row["area_path"], path)
+    ]
 
 
 def rows(
@@ -194,13 +196,6 @@ def _published(
     kept = visible(PeriodCell, actor).with_only_columns(by, *sums).where(PeriodCell.number == period.number)
     kept = kept.where(PeriodCell.district_id.is_not(None), under(PeriodCell.area_path, path)).group_by(by)
     yield from map(tuple, session.execute(kept))
-
-
-def _sees(actor: Actor, row: Mapping[str, Any]) -> bool:
-    """What `visible` says of a row that is in no table (access/scope.py)."""
-    return is_within(actor, row["area_path"]) and (
-        actor.role != "department" or row["department_id"] == actor.department_id
-    )
 
 
 def _why(found: Sequence[Mapping[str, Any]], column: str) -> dict[Any, dict[str, list[int]]]:

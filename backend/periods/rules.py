@@ -17,13 +17,6 @@ from zoneinfo import ZoneInfo
 import orjson
 
 MEASURES = ("found", "open", "overdue", "standing", "standing_overdue")
-MEASURES_ZH = {
-    "found": "期内发现",
-    "open": "其中未整改",
-    "overdue": "其中到期未整改",
-    "standing": "期末未整改",
-    "standing_overdue": "期末到期未整改",
-}
 KEY = ("area_path", "district_id", "township_id", "site_id", "department_id", "category", "grade", "programme", "state",
        "unplaced_reason")  # fmt: skip
 LINE = (*KEY, "is_open", "is_counted", "due_on", "found_at")  # what of a ledger's line counts

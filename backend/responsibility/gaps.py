@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor, is_within
+from backend.access.scope import Actor, is_within, lies
 from backend.accounts import queries as accounts
 from backend.accounts.rules import vacant_from
 from backend.errors import NotFound
@@ -63,7 +63,7 @@ def _path(session: Session, actor: Actor, node: str | None) -> str | None:
 
 def _lies(session: Session, area: str | None, path: str) -> bool:
     at = territory.area_path(session, area) if area else None
-    return at is not None and (at == path or at.startswith(f"{path}/"))
+    return at is not None and lies(at, path)
 
 
 def _row(rows: dict[tuple[str, str, str], dict[str, Any]], layer: str, area: str, department: str) -> dict[str, Any]:

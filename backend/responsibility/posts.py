@@ -13,6 +13,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
+from backend.accounts.models import Holding
 from backend.effects import Effect, OpLike
 from backend.errors import NotAllowed, Refused
 from backend.responsibility import queries
@@ -59,10 +60,7 @@ def follow(session: Session, data: Any, actor: Actor, now: datetime) -> Effect:
     if post is None:
         raise Refused("target_missing", "no such post")
     today = local_date(now)
-    held = next(
-        (t for t in accounts.terms(session, [post.id]).get(post.id, ()) if t.from_on <= today <= (t.to_on or today)),
-        None,
-    )
+    held = _held(accounts.terms(session, [post.id]).get(post.id, ()), today)
     person = held.person if held else None
     moved = [(link, card) for link, card in queries.hold_open_of_post(session, post.id) if link.holder != person]
     if not moved:
@@ -118,8 +116,10 @@ def due(session: Session, today: date) -> list[str]:
     """Posts whose links name somebody else than the roster does today: a term has begun or ended, or files were loaded."""
     used = queries.posts_in_use(session)
     terms = accounts.terms(session, {post for post, _ in used})
-    return sorted({post for post, holder in used if holder != _holder(terms.get(post, ()), today)})
+    holders = {post: held.person for post, found in terms.items() if (held := _held(found, today)) is not None}
+    return sorted({post for post, holder in used if holder != holders.get(post)})
 
 
-def _holder(terms: Sequence[Any], today: date) -> str | None:
-    return next((t.person for t in terms if t.from_on <= today <= (t.to_on or today)), None)
+def _held(terms: Sequence[Holding], today: date) -> Holding | None:
+    """The term that holds on a day."""
+    return next((term for term in terms if term.from_on <= today <= (term.to_on or today)), None)

@@ -4,11 +4,11 @@ from collections.abc import Collection, Sequence
 from datetime import date
 from typing import Any
 
-from sqlalchemy import Select, and_, or_, true
+from sqlalchemy import Select, or_, true
 from sqlalchemy.orm import Session
 
 from backend.access import numbers
-from backend.access.scope import SYSTEM, Actor, condition, under, visible
+from backend.access.scope import SYSTEM, Actor, condition, visible
 from backend.database import lock
 from backend.handovers import queries as handovers
 from backend.rings import queries
@@ -139,22 +139,11 @@ def parts(session: Session, actor: Actor, order: YearOrder) -> dict[str, Any]:
 
 def of_office(session: Session, actor: Actor, limit: int) -> list[tuple[YearOrder, bool]]:
     """(open order, whether the actor's office is to reply to it still), the earliest deadline first; those of their own (False)."""
-    to = and_(OrderAddressee.department_id.is_(None), OrderAddressee.area_path.in_(actor.areas))
-    if actor.role == "department":
-        own = or_(*(under(OrderAddressee.area_path, area) for area in actor.areas))
-        to = and_(OrderAddressee.department_id == actor.department_id, own)
-    waiting = (
-        visible(OrderAddressee, SYSTEM)
-        .with_only_columns(OrderAddressee.order_id)
-        .where(to, OrderAddressee.replied_at.is_(None))
-    )
-    own_department = actor.department_id if actor.role == "department" else None
-    issued = and_(YearOrder.from_path.in_(actor.areas), YearOrder.from_department.is_not_distinct_from(own_department))
-    columns = YearOrder.id.in_(waiting).label("waits")
-    statement = (
-        visible(YearOrder, SYSTEM).add_columns(columns).where(YearOrder.is_open, or_(YearOrder.id.in_(waiting), issued))
-    )
-    return [
-        (row[0], bool(row[1]))
-        for row in session.execute(statement.order_by(YearOrder.due_on, YearOrder.id).limit(limit))
-    ]
+    to = handovers.to_office(OrderAddressee, actor)
+    waiting = visible(OrderAddressee, SYSTEM).with_only_columns(OrderAddressee.order_id)
+    waiting = waiting.where(to, OrderAddressee.replied_at.is_(None))
+    is_waited_for = YearOrder.id.in_(waiting)
+    statement = visible(YearOrder, SYSTEM).add_columns(is_waited_for)
+    statement = statement.where(YearOrder.is_open, or_(is_waited_for, handovers.from_office(YearOrder, actor)))
+    found = session.execute(statement.order_by(YearOrder.due_on, YearOrder.id).limit(limit))
+    return [(row[0], bool(row[1])) for row in found]

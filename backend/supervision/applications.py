@@ -9,6 +9,7 @@ from backend.effects import Effect, OpLike
 from backend.errors import Invalid, Refused
 from backend.problems import record as problems
 from backend.problems.models import Problem
+from backend.problems.table import Step
 from backend.programmes import limits
 from backend.supervision import record
 from backend.supervision.models import Proceeding
@@ -49,11 +50,7 @@ def decide_extension(session: Session, op: OpLike, actor: Actor, now: datetime) 
     status = op.args["verdict"]
     if found.status != "open":
         return record.stands(op, found, problem, status)
-    _stands_still(found, problem)
-    step = record.judged(session, op, actor, problem, STEP_OF[status])
-    assert step is not None, "an open application is not decided yet"
-    record.not_by(actor, found, problem)
-    _reason(step.needs_note, op.args["opinion"])
+    step = _decided(session, op, actor, found, problem)
     answer: dict[str, str] = {"opinion": op.args["opinion"]}
     if status == "granted":
         until = op.args["until"] or date.fromisoformat(found.said["until"])
@@ -96,11 +93,7 @@ def decide_acceptance(session: Session, op: OpLike, actor: Actor, now: datetime)
     status = op.args["verdict"]
     if found.status != "open":
         return record.stands(op, found, problem, status)
-    _stands_still(found, problem)
-    step = record.judged(session, op, actor, problem, STEP_OF[status])
-    assert step is not None, "an open application is not decided yet"
-    record.not_by(actor, found, problem)
-    _reason(step.needs_note, op.args["opinion"])
+    step = _decided(session, op, actor, found, problem)
     visited = op.args["visited_on"]
     answer = {
         "opinion": op.args["opinion"],
@@ -112,6 +105,19 @@ def decide_acceptance(session: Session, op: OpLike, actor: Actor, now: datetime)
     record.ended(found, status, answer, actor, now)
     session.flush()
     return record.told(problem, STEP_OF[status], found.id, status=status)
+
+
+def _decided(session: Session, op: OpLike, actor: Actor, found: Proceeding, problem: Problem) -> Step:
+    """The step that deciding about an open application comes to.
+
+    Raises Refused (overtaken, and as a step does), NotAllowed (their own), Invalid (no reason given).
+    """
+    _stands_still(found, problem)
+    step = record.judged(session, op, actor, problem, STEP_OF[op.args["verdict"]])
+    assert step is not None, "an open application is not decided yet"
+    record.not_by(actor, found, problem)
+    _reason(step.needs_note, op.args["opinion"])
+    return step
 
 
 def _in_time(problem: Problem, today: date) -> None:

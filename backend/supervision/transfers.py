@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy.orm import Session
 
-from backend.access.scope import Actor
+from backend.access.scope import Actor, lies
 from backend.effects import Effect, OpLike
 from backend.errors import Invalid, NotAllowed, Refused
 from backend.problems import record as problems
@@ -105,12 +105,7 @@ def _place(session: Session, problem: Problem, kind: str, area_id: str | None) -
             raise _invalid("only a request for assistance names an area")
         return problem.area_path
     path = territory.area_path(session, area_id) if area_id else None
-    if (
-        path is None
-        or problem.area_path == path
-        or problem.area_path.startswith(f"{path}/")
-        or path.startswith(f"{problem.area_path}/")
-    ):
+    if path is None or lies(problem.area_path, path) or lies(path, problem.area_path):
         raise _invalid("a request for assistance names a neighbouring area")
     return path
 
