@@ -15,6 +15,7 @@ from backend.access.scope import SYSTEM
 from backend.accounts import tokens
 from backend.app import COOKIE
 from backend.cli import setup
+from backend.cli.user import add_user
 from backend.database import snapshot, transaction
 from backend.now import now_utc
 from backend.ops.apply import submit
@@ -70,7 +71,7 @@ def arrive() -> None:
     there = {login for login, *_ in setup.SAMPLE_USERS}
     for person in CAST.values():
         if person.login not in there:
-            setup.add_user(
+            add_user(
                 person.login, person.name, person.role, person.area, person.department, setup.DEMO_PASSWORD
             )
     plan = {"title": "排查演练（示例）", "programmes": ["campus-perimeter"], "teams": list(TEAMS)}

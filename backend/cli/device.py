@@ -6,6 +6,7 @@ from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
 from backend.accounts import tokens
 from backend.cli import as_json, show, with_app
+from backend.cli.user import person
 from backend.database import snapshot, transaction
 from backend.errors import NotFound
 from backend.now import now_utc
@@ -23,10 +24,7 @@ def device() -> None:
 def device_code(login: str, as_json: bool) -> None:
     """A one-time enrolment code for a person."""
     with transaction() as session:
-        found = accounts.user_by_login(session, login)
-        if found is None:
-            raise NotFound(f"nobody signs in as {login}")
-        code = tokens.make_code(session, found.id, now_utc())
+        code = tokens.make_code(session, person(session, login).id, now_utc())
     show({"login": login, "code": code, "hours": tokens.CODE_LIFE_H}, as_json)
 
 

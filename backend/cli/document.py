@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
 from backend.cli import as_json, show, with_app
+from backend.cli.user import person
 from backend.database import snapshot
 from backend.documents import queries, rendering
 from backend.documents.kinds import KINDS
@@ -91,7 +92,4 @@ def _found(session: Session, number: str) -> Document:
 
 def _person(login: str) -> Actor:
     with snapshot() as session:
-        found = accounts.user_by_login(session, login)
-        if found is None:
-            raise NotFound(f"nobody signs in as {login}")
-        return accounts.actor_of(found)
+        return accounts.actor_of(person(session, login))

@@ -27,6 +27,7 @@ from backend.app import create_app
 from backend.cli import setup
 from backend.cli.field_desk import Desk
 from backend.cli.field_team import Team
+from backend.cli.user import add_user
 from backend.config import Config, load
 from backend.database import close_app, snapshot, transaction
 from backend.inspections.models import Inspection
@@ -177,7 +178,7 @@ def _teams(sweep: str, homes: Path, url: str, seed: int) -> list[Team]:
     for n in range(TEAMS):
         login = f"ins{n + 1:02d}"
         if login not in there:
-            setup.add_user(login, f"排查员{n + 1:02d}（示例）", "inspector", "", None, None)
+            add_user(login, f"排查员{n + 1:02d}（示例）", "inspector", "", None, None)
         made.append(Team(f"{sweep}-{n + 1:02d}", n, districts[n % len(districts)], homes / login, url, seed, PHOTOS))
     return made
 

@@ -1,41 +1,32 @@
 """All commands. Each reads options, calls one function of a feature and prints."""
 
-import json
 import sys
-from pathlib import Path
-from typing import Any
 
 import click
 
 from backend import __version__
-from backend.access.scope import SYSTEM
-from backend.accounts import queries as accounts
-from backend.accounts import tokens
 from backend.cli import as_json, show, with_app
 from backend.cli import period as _period  # noqa: F401 - its commands are of `ledger`
 from backend.cli.backup import backup, restore, verify
+from backend.cli.city import city
 from backend.cli.compact import compact
+from backend.cli.device import device
 from backend.cli.document import document
 from backend.cli.duty import duty
 from backend.cli.export import export
 from backend.cli.notice import notice
 from backend.cli.overdue import escalate
+from backend.cli.pack import pack
 from backend.cli.reading import geo, ledger
 from backend.cli.rescue import rescue
 from backend.cli.sample import sample
-from backend.cli.setup import add_user, install_packs, load_city, migrate
+from backend.cli.setup import migrate
+from backend.cli.sweep import sweep
+from backend.cli.user import user
 from backend.cli.worker import worker
 from backend.config import SETTINGS, load
-from backend.database import snapshot, transaction
-from backend.errors import NotFound
+from backend.database import snapshot
 from backend.journal import book
-from backend.now import now_utc
-from backend.ops.apply import submit
-from backend.packs import shipped_city, shipped_packs
-from backend.programmes import queries as programmes
-from backend.programmes.packs import check_pack
-from backend.sweeps import queries as sweeps
-from backend.territory.city_files import CityFileError
 
 
 @click.group()
@@ -48,164 +39,6 @@ def main() -> None:
 def migrate_command() -> None:
     """Bring the database to the newest schema (atomic)."""
     migrate(load())
-
-
-@main.group()
-def city() -> None:
-    """Districts, townships, sites, departments, posts."""
-
-
-@city.command("load")
-@click.argument("folder", type=click.Path(path_type=Path), required=False)
-@as_json
-@with_app
-def city_load(folder: Path | None, as_json: bool) -> None:
-    """Load a city's folder (default: the shipped Zibo). Twice changes nothing."""
-    try:
-        show(load_city(folder or shipped_city()), as_json)
-    except CityFileError as broken:
-        for problem in broken.problems:
-            click.echo(str(problem), err=True)
-        sys.exit(1)
-
-
-@main.group()
-def pack() -> None:
-    """Programme packs."""
-
-
-@pack.command("check")
-@click.argument("files", nargs=-1, type=click.Path(path_type=Path))
-@as_json
-def pack_check(files: tuple[Path, ...], as_json: bool) -> None:
-    """Check pack files (default: the shipped ones); 1 where one is faulty."""
-    found = [vars_of(p) for file in files or shipped_packs() for p in check_pack(file)]
-    show({"packs": len(files or shipped_packs()), "problems": found}, as_json)
-    sys.exit(1 if found else 0)
-
-
-def vars_of(problem: Any) -> dict[str, str]:
-    """A fault as JSON."""
-    return {"file": problem.path, "pointer": problem.pointer, "reason": problem.reason}
-
-
-@pack.command("install")
-@as_json
-@with_app
-def pack_install(as_json: bool) -> None:
-    """Install the shipped packs."""
-    show({"installed": install_packs()}, as_json)
-
-
-@pack.command("list")
-@as_json
-@with_app
-def pack_list(as_json: bool) -> None:
-    """Installed versions."""
-    with snapshot() as session:
-        show(
-            [
-                {"programme": p.programme, "version": p.version, "digest": p.digest}
-                for p in programmes.installed(session, SYSTEM)
-            ],
-            as_json,
-        )
-
-
-@main.group()
-def sweep() -> None:
-    """Sweeps, teams, tasks."""
-
-
-@sweep.command("open")
-@click.argument("sweep_id")
-@click.argument("plan", type=click.File("r", encoding="utf-8"))
-@as_json
-@with_app
-def sweep_open(sweep_id: str, plan: Any, as_json: bool) -> None:
-    """Open a sweep from a JSON plan {title, programmes, teams}."""
-    done = submit("sweep.open", json.load(plan), SYSTEM, ent=("sweep", sweep_id))
-    show({"sweep": sweep_id, "status": done.status, **done.result}, as_json)
-
-
-@sweep.command("show")
-@as_json
-@with_app
-def sweep_show(as_json: bool) -> None:
-    """Sweeps and their progress."""
-    with snapshot() as session:
-        show(
-            {
-                "sweeps": [s.id for s in sweeps.sweeps(session, SYSTEM)],
-                "tasks": sweeps.progress(session, SYSTEM),
-            },
-            as_json,
-        )
-
-
-@main.group()
-def user() -> None:
-    """People."""
-
-
-@user.command("add")
-@click.argument("login")
-@click.option("--name", required=True)
-@click.option("--role", required=True)
-@click.option("--area", default="")
-@click.option("--department")
-@click.option("--password", prompt=True, hide_input=True, envvar="HUYUAN_NEW_PASSWORD")
-@as_json
-@with_app
-def user_add(login: str, name: str, role: str, area: str, department: str | None, password: str, as_json: bool) -> None:
-    """Add a person; the password is asked for."""
-    show(add_user(login, name, role, area, department, password), as_json)
-
-
-@user.command("list")
-@as_json
-@with_app
-def user_list(as_json: bool) -> None:
-    """All people."""
-    with snapshot() as session:
-        show(
-            [
-                {"login": u.login, "name": u.name, "role": u.role, "areas": u.areas}
-                for u in accounts.users(session, SYSTEM)
-            ],
-            as_json,
-        )
-
-
-@main.group()
-def device() -> None:
-    """Devices."""
-
-
-@device.command("code")
-@click.argument("login")
-@as_json
-@with_app
-def device_code(login: str, as_json: bool) -> None:
-    """A one-time enrolment code for a person."""
-    with transaction() as session:
-        found = accounts.user_by_login(session, login)
-        if found is None:
-            raise NotFound(f"nobody signs in as {login}")
-        code = tokens.make_code(session, found.id, now_utc())
-    show({"login": login, "code": code, "hours": tokens.CODE_LIFE_H}, as_json)
-
-
-@device.command("revoke")
-@click.argument("device_id")
-@as_json
-@with_app
-def device_revoke(device_id: str, as_json: bool) -> None:
-    """Revoke a lost device."""
-    with transaction() as session:
-        if not tokens.revoke_device(session, device_id):
-            raise NotFound(f"no device {device_id}")
-    show({"revoked": device_id}, as_json)
 
 
 @main.command("journal-verify")
@@ -271,17 +104,6 @@ def serve(host: str, port: int, first_start: bool) -> None:
     run_gunicorn()
 
 
-main.add_command(backup)
-main.add_command(restore)
-main.add_command(verify)
-main.add_command(geo)
-main.add_command(ledger)
-main.add_command(document)
-main.add_command(duty)
-main.add_command(notice)
-main.add_command(export)
-main.add_command(rescue)
-main.add_command(sample)
-main.add_command(worker)
-main.add_command(compact)
-main.add_command(escalate)
+for command in (city, pack, sweep, user, device, backup, restore, verify, geo, ledger, document, duty, notice, export, rescue, sample,
+                worker, compact, escalate):  # fmt: skip
+    main.add_command(command)

@@ -4,12 +4,10 @@ import sys
 
 import click
 from flask import current_app
-from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM
-from backend.accounts import queries as accounts
-from backend.accounts.models import User
 from backend.cli import as_json, show, with_app
+from backend.cli.user import person
 from backend.database import snapshot, transaction
 from backend.errors import Invalid, NotFound
 from backend.notices import mail, outbox
@@ -31,7 +29,7 @@ def notice() -> None:
 def notice_address(login: str, address: str | None, as_json: bool) -> None:
     """Where a person is written to; without an address: not at all."""
     with snapshot() as session:
-        user_id = _user(session, login).id
+        user_id = person(session, login).id
     submit("notice.address", {"address": address}, SYSTEM, ent=("user", user_id))
     show({"login": login, "is_written_to": address is not None}, as_json)
 
@@ -45,7 +43,7 @@ def notice_test_mail(login: str, as_json: bool) -> None:
     if not mail.is_on():
         raise Invalid("HUYUAN_MAIL_FROM is not set: nobody is written to")
     with snapshot() as session:
-        user = _user(session, login)
+        user = person(session, login)
         address, language = mail.addresses(session).get(user.id), user.language
     if address is None:
         raise NotFound(f"{login} has no address: python -m backend notice address")
@@ -80,10 +78,3 @@ def notice_redeliver(name: str, as_json: bool) -> None:
     if not is_found:
         raise NotFound(f"nothing given up is called {name}")
     show({"redelivered": name}, as_json)
-
-
-def _user(session: Session, login: str) -> User:
-    found = accounts.user_by_login(session, login)
-    if found is None:
-        raise NotFound(f"nobody signs in as {login}")
-    return found

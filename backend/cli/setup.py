@@ -3,7 +3,6 @@
 import sqlite3
 import sys
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from flask import current_app
@@ -11,24 +10,21 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
-from backend.accounts import tokens
 from backend.app import create_app
 from backend.backups import standing
 from backend.backups.schema import upgrade
 from backend.cli import is_migrated
+from backend.cli.city import load_city
+from backend.cli.pack import install_packs
+from backend.cli.user import add_user
 from backend.config import Config
 from backend.database import close_app, db, from_ms, gate, snapshot, to_ms, transaction
-from backend.errors import Invalid
 from backend.feed.log import begin_epoch, epochs
 from backend.notices import outbox
 from backend.now import now_utc
 from backend.ops import jobs
-from backend.ops.apply import submit
-from backend.packs import shipped_city, shipped_packs
-from backend.programmes import queries as programmes
-from backend.programmes.packs import read_pack
+from backend.packs import shipped_city
 from backend.territory import queries as territory
-from backend.territory.city_files import read_city
 
 DEMO_PASSWORD = "huyuan-demo-2026"
 DEMO_DISTRICT = "370303"
@@ -47,44 +43,6 @@ def migrate(config: Config) -> None:
     with app.app_context(), transaction() as session:
         begin_epoch(session, now_utc())
     close_app(app)
-
-
-def load_city(folder: Path) -> dict[str, Any]:
-    """Load a city's folder as one op; where nothing differs the record does not move. Raises CityFileError."""
-    city = read_city(folder)
-    done = submit("city.load", city.body(), SYSTEM, ent=("city", city.id))
-    return {"city": city.id, "status": done.status, "sites": len(city.sites), **done.result}
-
-
-def install_packs() -> list[str]:
-    """Install the shipped packs that are not installed yet."""
-    with snapshot() as session:
-        departments = territory.department_ids(session)
-        there = {(p.programme, p.version) for p in programmes.installed(session, SYSTEM)}
-    packs = [read_pack(path, departments or None) for path in shipped_packs()]
-    new = [pack for pack in packs if (pack.programme, pack.version) not in there]
-    for pack in new:
-        submit(
-            "pack.install",
-            {"body": dict(pack.body)},
-            SYSTEM,
-            ent=("template", f"{pack.programme}:{pack.version}"),
-        )
-    return [f"{pack.programme} v{pack.version}" for pack in new]
-
-
-def add_user(
-    login: str, name: str, role: str, area: str, department: str | None, password: str | None
-) -> dict[str, Any]:
-    """Add a person to an area (code, or empty)."""
-    with snapshot() as session:
-        path = territory.area_path(session, area) if area else None
-    if area and path is None:
-        raise Invalid(f"unknown area {area}")
-    args = {"login": login, "name": name, "role": role, "areas": [path] if path else [], "department_id": department,
-            "password_hash": tokens.hash_password(password) if password else None}  # fmt: skip
-    done = submit("user.add", args, SYSTEM, ent=("user", f"u-{login}"))
-    return {"login": login, "status": done.status}
 
 
 def demo() -> None:

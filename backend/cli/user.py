@@ -4,14 +4,16 @@ from datetime import datetime
 from typing import Any
 
 import click
+from sqlalchemy.orm import Session
 
 from backend.access.roles import ROLES
 from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
 from backend.accounts import tokens
+from backend.accounts.models import User
 from backend.cli import as_json, show, with_app
 from backend.database import snapshot
-from backend.errors import Invalid
+from backend.errors import Invalid, NotFound
 from backend.ops.apply import submit
 from backend.territory import queries as territory
 
@@ -37,6 +39,14 @@ def add_user(
     }  # fmt: skip
     done = submit("user.add", args, SYSTEM, ent=("user", f"u-{login}"))
     return {"login": login, "status": done.status}
+
+
+def person(session: Session, login: str) -> User:
+    """Who signs in so. Raises NotFound."""
+    found = accounts.user_by_login(session, login)
+    if found is None:
+        raise NotFound(f"nobody signs in as {login}")
+    return found
 
 
 @click.group()

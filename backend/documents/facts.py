@@ -20,17 +20,12 @@ from backend.problems import queries as problems
 from backend.problems.life import STATES
 from backend.problems.models import Problem
 from backend.responsibility import queries as responsibility
+from backend.responsibility.gaps import LAYERS_ZH
 from backend.territory import queries as territory
 from backend.workdays import local_date
 
 OFFICES = {"city": "市级牵头", "district": "区县牵头", "township": "镇办属地", "auditor": "督查"}
-LAYERS = {
-    "city": "市级责任人",
-    "department": "部门责任人",
-    "district": "区县责任人",
-    "township": "镇办责任人",
-    "unit": "单位责任人",
-}
+LAYERS = {layer: f"{name}责任人" for layer, name in LAYERS_ZH.items()}
 UNMET: Mapping[str, tuple[Callable[[Problem], bool], str]] = {
     "open": (lambda p: p.is_open, "is not open any more"),
     "major": (lambda p: p.grade == "major", "has not been judged a major hazard"),
@@ -155,8 +150,7 @@ def of_handover(session: Session, actor: Actor, kind: Kind, name: str, now: date
     if found is None:
         raise Refused("target_missing", "no such handover of yours")
     words, items = Words(session, actor), handovers.detail(session, found)
-    known = handovers.cards(session, (item["problem_id"] for item in items))
-    rows = [_batch_row(item, known[item["problem_id"]], words) for item in items]
+    rows = [_batch_row(item, words) for item in items]
     said = {
         "slip": found.number, "due_on": found.due_on.isoformat(), "demand": found.demand, "state": handing.STATES_ZH[found.state],
         "sender": _office_name(words, found.from_path, found.from_department), "to": _office_name(words, found.area_path, found.department_id),
@@ -173,13 +167,14 @@ def _office_name(words: Words, path: str, department_id: str | None) -> str:
     )
 
 
-def _batch_row(item: Mapping[str, Any], card: Any, words: Words) -> dict[str, str]:
+def _batch_row(item: Mapping[str, Any], words: Words) -> dict[str, str]:
     judged = handing.ITEMS_ZH[item["state"]] if item["state"] in ("accepted", "refused") else ""
     result = handing.RESULTS_ZH[item["result"]] if item["result"] else handing.ITEMS_ZH["waiting"]
     return {
-        "number": card.number, "site": words.sites.get(card.site_id or "", ""), "description": card.description,
-        "grade": GRADES_ZH.get(card.grade, card.grade), "due_on": card.due_on.isoformat() if card.due_on else "",
-        "state": STATES.get(card.state, card.state), "result": "；".join(filter(None, (result, judged))), "note": item["note"],
+        "number": item["number"], "site": words.sites.get(item["site_id"] or "", ""), "description": item["description"],
+        "grade": GRADES_ZH.get(item["grade"], item["grade"]), "due_on": item["due_on"].isoformat() if item["due_on"] else "",
+        "state": STATES.get(item["problem_state"], item["problem_state"]), "result": "；".join(filter(None, (result, judged))),
+        "note": item["note"],
     }  # fmt: skip
 
 

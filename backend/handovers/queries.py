@@ -153,19 +153,19 @@ def page(
     return session.scalars(statement.order_by(Handover.due_on, Handover.id).limit(limit)).all()
 
 
+_OF_ITEM = ("n", "problem_id", "state", "result", "note", "judgement", "replied_at")
+_OF_CARD = ("number", "description", "site_id", "grade", "due_on")
+
+
 def detail(session: Session, handover: Handover) -> list[dict[str, Any]]:
-    """The problems of a handover as they are told of."""
+    """The problems of a handover as they are told of, and printed."""
     rows = items(session, [handover.id])
     known = cards(session, (row.problem_id for row in rows))
     found = []
     for row in rows:
         card = known[row.problem_id]
-        said = {
-            name: getattr(row, name)
-            for name in ("n", "problem_id", "state", "result", "note", "judgement", "replied_at")
-        }
-        found.append({**said, "number": card.number, "description": card.description, "problem_state": card.state,
-                      "is_ended": is_ended(row.problem_id, known)})  # fmt: skip
+        said = {name: getattr(row, name) for name in _OF_ITEM} | {name: getattr(card, name) for name in _OF_CARD}
+        found.append({**said, "problem_state": card.state, "is_ended": is_ended(row.problem_id, known)})
     return found
 
 

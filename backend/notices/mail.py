@@ -8,7 +8,7 @@ import smtplib
 import socket
 import ssl
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from datetime import datetime
 from email.message import EmailMessage
 from email.utils import format_datetime
@@ -21,6 +21,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.config import Mail
 from backend.database import snapshot, transaction
+from backend.ledgers.rules import GRADES_ZH
 from backend.notices import outbox, queries, rules
 from backend.notices.models import MailAddress, Notice, Outgoing
 from backend.notices.outbox import Outcome
@@ -30,7 +31,6 @@ from backend.workdays import Calendar, CalendarUnknown
 
 STEP_S, WHOLE_S = 10.0, 60.0
 MOST_LINES = 40
-GRADES: Mapping[str, tuple[str, str]] = {"general": ("一般", "general"), "major": ("重大", "major")}
 _done: dict[str, str] = {}  # database → the day whose digests this process has put in line
 
 
@@ -134,7 +134,8 @@ def line_of(notice: Notice, language: str) -> str:
     data = {key: value for key, value in notice.data.items() if key not in ("title", "device")}
     said = rules.text(notice.kind, language, data, notice.count)
     english = language == "en"
-    grade = GRADES.get(data.get("grade", ""), ("", ""))[english]
+    grade = data.get("grade", "")
+    grade = grade if english else GRADES_ZH.get(grade, "")
     due = data.get("due_on")
     more = [grade, f"{'due' if english else '期限'} {due}" if due else ""]
     return f"{said}{' · ' if any(more) else ''}{' · '.join(filter(None, more))}"

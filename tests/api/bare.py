@@ -4,6 +4,7 @@ import uuid
 from pathlib import Path
 
 from backend.cli import setup
+from backend.cli.user import add_user
 from backend.config import Config
 from tests.backups import grounds
 from tests.backups.grounds import opened
@@ -22,7 +23,7 @@ def settle(config: Config) -> None:
     setup.migrate(config)
     with opened(config):
         setup.demo()
-        setup.add_user("ins1", "排查员（示例）", "inspector", "", None, None)
+        add_user("ins1", "排查员（示例）", "inspector", "", None, None)
         plan = {"title": "演练", "programmes": ["campus-perimeter"], "teams": [TEAM]}
         setup.submit("sweep.open", plan, setup.SYSTEM, ent=("sweep", "s1"))
 

@@ -22,7 +22,7 @@ from werkzeug.datastructures import Headers
 from backend.access.scope import SYSTEM
 from backend.accounts import queries as accounts
 from backend.accounts.models import User
-from backend.cli import setup
+from backend.cli.user import add_user
 from backend.database import snapshot
 from backend.errors import Problem
 from backend.now import now_utc
@@ -289,7 +289,7 @@ def test_another_person_learns_nothing_of_an_upload_and_cannot_touch_it(running:
     place, _ = phone.create(data)
     phone.patch(place, 0, data)
     with running.app.app_context():
-        setup.add_user("ins2", "排查员二（示例）", "inspector", "", None, None)
+        add_user("ins2", "排查员二（示例）", "inspector", "", None, None)
     other = enrolled(running, "ins2")
     assert other.query(digest(data))["need"] == [digest(data)]
     assert other.ask("HEAD", place)[0] == 404

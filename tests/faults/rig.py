@@ -23,6 +23,7 @@ from backend.access.scope import SYSTEM
 from backend.accounts import tokens
 from backend.app import create_app
 from backend.cli import setup
+from backend.cli.user import add_user
 from backend.config import Config
 from backend.database import close_app, transaction
 from backend.now import now_utc
@@ -94,7 +95,7 @@ def prepare(folder: Path, url: str) -> None:
         setup.demo()
         teams = []
         for n in range(1, PEOPLE + 1):
-            setup.add_user(f"f{n}", f"排查员{n}（示例）", "inspector", "", None, None)
+            add_user(f"f{n}", f"排查员{n}（示例）", "inspector", "", None, None)
             teams.append(
                 {
                     "id": f"tf{n}",

@@ -16,6 +16,7 @@ from backend.accounts import tokens
 from backend.app import create_app
 from backend.cli import setup
 from backend.cli.field_day import Server
+from backend.cli.user import add_user
 from backend.config import Config
 from backend.database import close_app, transaction
 from backend.now import now_utc
@@ -60,7 +61,7 @@ def stage(folder: Path) -> Iterator[Stage]:
     app = create_app(config)
     with app.app_context():
         setup.demo()
-        setup.add_user("ins1", "排查员（示例）", "inspector", "", None, None)
+        add_user("ins1", "排查员（示例）", "inspector", "", None, None)
         team = {"id": "t1", "name": "一组（示例）", "areas": ["370303", "370302"], "members": ["u-ins1"]}
         submit("sweep.open", {"title": "演练", "programmes": ["campus-perimeter"], "teams": [team]}, SYSTEM, ent=("sweep", "s1"))
     server = Server()

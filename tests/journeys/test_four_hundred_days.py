@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import select
 
 from backend.access.scope import SYSTEM
-from backend.cli.setup import submit
 from backend.database import snapshot
+from backend.ops.apply import submit
 from backend.ops.models import LoggedOp
 from backend.packs import shipped_packs
 from backend.programmes.packs import read_pack

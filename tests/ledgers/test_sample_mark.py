@@ -3,7 +3,7 @@
 from typing import Any
 
 from backend.access.scope import SYSTEM
-from backend.cli.setup import load_city
+from backend.cli.city import load_city
 from backend.database import snapshot
 from backend.documents import facts
 from backend.ledgers.words import Words

@@ -22,6 +22,8 @@ from backend.access.scope import SYSTEM
 from backend.accounts import tokens
 from backend.app import create_app
 from backend.cli import setup
+from backend.cli.pack import install_packs
+from backend.cli.user import add_user
 from backend.config import Config
 from backend.database import clock, close_app, db, snapshot, still, transaction
 from backend.errors import Problem
@@ -78,8 +80,8 @@ class RealServer:
     def _settle(self) -> None:
         city = small_city()
         submit("city.load", city, SYSTEM, ent=("city", city["id"]))
-        setup.install_packs()
-        setup.add_user("ins1", "排查员（示例）", "inspector", "", None, None)
+        install_packs()
+        add_user("ins1", "排查员（示例）", "inspector", "", None, None)
         team = {"id": TEAM, "name": "一组（示例）", "areas": [DISTRICTS[0]], "members": ["u-ins1"]}
         other = {"id": OTHER_TEAM, "name": "二组（示例）", "areas": list(DISTRICTS[1:]), "members": []}
         plan = {"title": "演练", "programmes": ["campus-perimeter"], "teams": [team, other]}

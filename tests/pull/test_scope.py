@@ -9,7 +9,7 @@ from sqlalchemy import update
 
 from backend.access.scope import SYSTEM
 from backend.accounts.models import User
-from backend.cli import setup
+from backend.cli.pack import install_packs
 from backend.ops.apply import submit
 from sync_protocol.client.session import FieldClient
 from tests.pull.ground import CITY, Ground, held, settle
@@ -87,7 +87,7 @@ def test_p16_a_bucket_lost_after_its_bundle_was_taken_leaves_nothing(peopled: Gr
 
 def test_a_team_that_is_gained_brings_its_tasks_and_one_that_is_left_takes_them(peopled: Ground, home: Path) -> None:
     with peopled.app.app_context():
-        setup.install_packs()
+        install_packs()
         team = {"id": "t1", "name": "一组（示例）", "areas": ["1b"], "members": []}
         submit("sweep.open", {"title": "演练", "programmes": ["campus-perimeter"], "teams": [team]}, SYSTEM, ent=("sweep", "w1"))
     phone = phone_of(peopled, "ann", home)
