@@ -3,9 +3,11 @@
 import uuid
 from pathlib import Path
 
+from backend.access.scope import SYSTEM
 from backend.cli import setup
 from backend.cli.user import add_user
 from backend.config import Config
+from backend.ops.apply import submit
 from tests.backups import grounds
 from tests.backups.grounds import opened
 
@@ -25,7 +27,7 @@ def settle(config: Config) -> None:
         setup.demo()
         add_user("ins1", "排查员（示例）", "inspector", "", None, None)
         plan = {"title": "演练", "programmes": ["campus-perimeter"], "teams": [TEAM]}
-        setup.submit("sweep.open", plan, setup.SYSTEM, ent=("sweep", "s1"))
+        submit("sweep.open", plan, SYSTEM, ent=("sweep", "s1"))
 
 
 class Phone(grounds.Phone):
