@@ -69,6 +69,13 @@ def sees(actor: Actor, path: str, department_id: str | None) -> bool:
     return is_within(actor, path) and (actor.role != "department" or department_id == actor.department_id)
 
 
+def acts_for(actor: Actor, path: str, department_id: str | None) -> bool:
+    """Whether `actor` acts for the office of an area (no department) or of a department within one."""
+    if actor.role == "department":
+        return department_id is not None and department_id == actor.department_id and is_within(actor, path)
+    return department_id is None and path in actor.areas
+
+
 def condition(model: type[Scoped], actor: Actor) -> ColumnElement[bool] | None:
     """The WHERE clause that keeps `actor` within their rows of `model`; None where they see all."""
     scope = model.__scope__

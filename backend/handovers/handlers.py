@@ -56,8 +56,11 @@ def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
          "state": "waiting", "note": "", "judgement": ""} for k, each in enumerate(found, 1)
     ])  # fmt: skip
     summary = {"handover": number, "problems": len(found), "area_path": path, "department": department}
-    told = Event("handover.issued", {"handover_id": op.ent_id, "part_of": part})
-    return Effect(ver=1, events=[told], summary=summary, result={"number": number, "problems": len(found)})
+    told = [
+        Event("handover.issued", {"handover_id": op.ent_id, "part_of": part}),
+        _stepped(op, number, (path, department)),
+    ]
+    return Effect(ver=1, events=told, summary=summary, result={"number": number, "problems": len(found)})
 
 
 def _listed(session: Session, actor: Actor, names: Sequence[str]) -> list[Problem]:
@@ -122,17 +125,25 @@ def _held(session: Session, op: OpLike, actor: Actor, action: str) -> Handover:
     return found
 
 
-def _done(session: Session, found: Handover, **more: Any) -> Effect:
+def _stepped(op: OpLike, number: str, to: tuple[str, str | None]) -> Event:
+    return Event("handover.stepped", {"step": op.verb, "id": op.ent_id, "number": number, "to": [to]})
+
+
+def _done(session: Session, op: OpLike, found: Handover, **more: Any) -> Effect:
+    """What a step came to; the office on the other side may be told."""
     session.flush()
+    is_receivers = op.verb.rpartition(".")[2] in rules.RECEIVERS
+    other = (found.from_path, found.from_department) if is_receivers else (found.area_path, found.department_id)
     summary = {"handover": found.number, "state": found.state, "area_path": found.area_path, **more}
-    return Effect(ver=found.ver, summary=summary, result={"number": found.number, "state": found.state, **more})
+    result = {"number": found.number, "state": found.state, **more}
+    return Effect(ver=found.ver, events=[_stepped(op, found.number, other)], summary=summary, result=result)
 
 
 def sign(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     """`handover.sign`: the receiver has it (签收)."""
     found = _held(session, op, actor, "sign")
     found.signed_at, found.signed_by = now, actor.id
-    return _done(session, found)
+    return _done(session, op, found)
 
 
 def reply(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -148,7 +159,7 @@ def reply(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         item.state, item.result, item.note = "answered", said["result"], said["note"]
         item.replied_at, item.replied_by = now, actor.id
     found.replied_at = now
-    return _done(session, found, answered=len(op.args["results"]))
+    return _done(session, op, found, answered=len(op.args["results"]))
 
 
 def judge(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -163,7 +174,7 @@ def judge(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
             raise Refused("guard_failed", f"no reason was given for {name} in {found.number}")
         item.state, item.judgement = "accepted" if is_accepted else "refused", op.args["note"]
         item.judged_at, item.judged_by = now, actor.id
-    return _done(session, found, judged=len(op.args["problems"]))
+    return _done(session, op, found, judged=len(op.args["problems"]))
 
 
 def _items(session: Session, handover: Handover) -> dict[str, HandoverItem]:
@@ -191,4 +202,4 @@ def _end(session: Session, op: OpLike, found: Handover, actor: Actor, now: datet
     session.flush()
     freed = update(HandoverItem).where(HandoverItem.handover_id == found.id).values(open_key=None)
     session.execute(freed)
-    return _done(session, found)
+    return _done(session, op, found)

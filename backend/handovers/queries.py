@@ -8,7 +8,7 @@ from sqlalchemy import ColumnElement, Select, and_, or_, true
 from sqlalchemy.orm import Session
 
 from backend.access import numbers
-from backend.access.scope import SYSTEM, Actor, condition, is_within, under, visible
+from backend.access.scope import SYSTEM, Actor, acts_for, condition, under, visible
 from backend.database import lock
 from backend.errors import Invalid
 from backend.handovers.models import Handover, HandoverItem
@@ -40,11 +40,7 @@ def receiver(session: Session, to: Mapping[str, Any], pointer: str) -> tuple[str
 
 def is_to(actor: Actor, area_path: str, department_id: str | None) -> bool:
     """Whether something that was given to this office is the actor's to take and to answer."""
-    if actor.role == "system":
-        return True
-    if actor.role == "department":
-        return department_id is not None and department_id == actor.department_id and is_within(actor, area_path)
-    return department_id is None and area_path in actor.areas
+    return actor.role == "system" or acts_for(actor, area_path, department_id)
 
 
 def is_from(actor: Actor, from_path: str, from_department: str | None) -> bool:

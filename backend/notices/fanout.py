@@ -83,7 +83,8 @@ def _told(session: Session, facts: Sequence[NoticeFact]) -> Iterable[Told]:
         shown = {k: data[k] for k in rules.SHOWN if data.get(k) is not None}
         yield Told(
             fact.kind, (fact.ent_type, fact.ent_id), problem.id if problem else None,
-            problem.area_path if problem else fact.area_path, problem.department_id if problem else None,
+            problem.area_path if problem else fact.area_path,
+            problem.department_id if problem else fact.data.get("department"),
             fact.by_id, finders.get(about[fact.id]), problem.escalated_level if problem else None,
             fact.at, fact.id, shown,
         )  # fmt: skip

@@ -64,6 +64,15 @@ def of_sweep(session: Session, data: Mapping[str, Any], actor: Actor, now: datet
     return effect
 
 
+def of_paper(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
+    """Reaction to `handover.stepped` and `order.stepped`: the office on the other side, of the steps of the table."""
+    kind = rules.PAPERS.get(data["step"])
+    for path, department in data["to"] if kind else ():
+        leave(session, str(kind), (data["step"].partition(".")[0], data["id"]), actor.id, now, path,
+              department=department, document=data["number"])  # fmt: skip
+    return Effect()
+
+
 def of_parked(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
     """Reaction to `op.parked`: its author, and who may repair it; all ops of one author are one line of an inbox."""
     return _note(

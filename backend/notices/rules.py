@@ -13,6 +13,7 @@ from typing import Any
 class Kind:
     """What people are told: in which words, who. `finder`: whoever raised the problem; `author`: whose op it was.
 
+    `office`: of the roles only those who act for the office that it went to;
     `by_level`: of the roles only the one that an overdue clock has come to (township, district, city)."""
 
     zh: str
@@ -22,12 +23,14 @@ class Kind:
     finder: bool = False
     author: bool = False
     by_level: bool = False
+    office: bool = False
 
 
 def _to(*roles: str) -> frozenset[str]:
     return frozenset(roles)
 
 
+_OFFICES = _to("city", "district", "department", "township", "school")
 KINDS: Mapping[str, Kind] = {
     "problem.assigned": Kind("隐患交办到您的部门或单位", "A problem has been assigned to you", _to("department", "school", "township")),
     "problem.major": Kind("疑似重大隐患，请尽快判定", "A problem may be a major one: decide", _to("city", "district", "department"), is_urgent=True),
@@ -47,6 +50,12 @@ KINDS: Mapping[str, Kind] = {
     "problem.decided": Kind("延期或验收申请已有决定", "An application was decided", _to("department", "school")),
     "problem.closed": Kind("隐患已销号", "A problem was closed", _to("department", "school"), finder=True),
     "document.issued": Kind("收到文书", "A document was issued", _to("district", "department", "school", "township")),
+    "handover.issued": Kind("收到交办单，请签收", "A handover came for you: sign for it", _OFFICES, office=True),
+    "handover.replied": Kind("交办单已有回复，请审核", "A handover was answered: judge the answer", _OFFICES, office=True),
+    "handover.judged": Kind("交办单的回复已有审核意见", "Your answer to a handover was judged", _OFFICES, office=True),
+    "handover.ended": Kind("交办单已办结或撤回", "A handover was closed or withdrawn", _OFFICES, office=True),
+    "order.issued": Kind("收到年度部署或督查要求，请落实", "An order of the year came for you: carry it out", _OFFICES, office=True),
+    "order.replied": Kind("部署要求已有落实回复", "An order of the year was answered", _OFFICES, office=True),
     "sweep.opened": Kind("新的排查行动已开始", "A sweep was opened", _to("district", "department", "inspector", "expert")),
     "op.parked": Kind("有操作未能执行，请处理", "Some ops could not be carried out", _to("district", "city"), author=True),
     "device.silent": Kind("终端长时间未联系", "A device has not been heard of for long", _to("district", "city")),
@@ -74,6 +83,16 @@ STEPS: Mapping[str, str] = {
     "fail_acceptance": "problem.decided",
     "close": "problem.closed",
     "confirm_fix": "problem.closed",
+}
+# A step of what goes from office to office → what is told, to the office on the other side.
+PAPERS: Mapping[str, str] = {
+    "handover.issue": "handover.issued",
+    "handover.reply": "handover.replied",
+    "handover.judge": "handover.judged",
+    "handover.close": "handover.ended",
+    "handover.withdraw": "handover.ended",
+    "order.issue": "order.issued",
+    "order.reply": "order.replied",
 }
 NEWS = frozenset({"applied", "proposed"})  # of a step: what came to nothing is nobody's news
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from backend.access.scope import Actor, sees
+from backend.access.scope import Actor, acts_for, sees
+from backend.notices.rules import KINDS
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """A fact with its subject as it is now: where it lies, whose it is, what may be said of it in a line."""
+    """A fact with its subject as it is now: where it lies, whose it is, what may be said of it in a line.
+
+    Of what is given from office to office, place and department are those of the office that is to be told."""
 
     kind: str
     ent: tuple[str, str]
@@ -25,5 +28,8 @@ class Told:
     data: Mapping[str, Any]
 
     def is_seen_by(self, actor: Actor) -> bool:
-        """The same answer as `visible`: a problem by place and department, anything else by its place."""
+        """The same answer as `visible`: a problem by place and department, anything else by its place; what goes from office to
+        office is told to who acts for that office (and to an administrator's webhook)."""
+        if KINDS[self.kind].office and actor.role != "admin":
+            return acts_for(actor, self.area_path, self.department_id)
         return sees(actor, self.area_path, self.department_id if self.problem_id else actor.department_id)

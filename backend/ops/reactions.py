@@ -34,6 +34,8 @@ REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "problem.stepped": (notices.of_step,),
     "document.issued": (notices.of_document,),
     "sweep.opened": (notices.of_sweep,),
+    "handover.stepped": (notices.of_paper,),
+    "order.stepped": (notices.of_paper,),
     "op.parked": (notices.of_parked,),
     "problem.moved": (responsibility.assign, supervision.follow),
 }

@@ -8,7 +8,7 @@ from sqlalchemy import insert
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor
-from backend.effects import Changed, Effect, OpLike
+from backend.effects import Changed, Effect, Event, OpLike
 from backend.errors import Invalid, NotAllowed, Refused
 from backend.handovers.queries import is_from, is_to, office, receiver
 from backend.rings import orders, queries, rules
@@ -63,7 +63,7 @@ def issue_order(session: Session, op: OpLike, actor: Actor, now: datetime) -> Ef
     session.execute(insert(OrderAddressee), rows)
     _take(session, op.ent_id, args["sweeps"])
     summary = {"order": number, "kind": args["kind"], "to": len(to), "area_path": from_path}
-    return Effect(ver=1, summary=summary, result={"number": number})
+    return Effect(ver=1, events=[_stepped(op, number, args["title"], to)], summary=summary, result={"number": number})
 
 
 def take_sweeps(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -95,7 +95,9 @@ def reply_order(session: Session, op: OpLike, actor: Actor, now: datetime) -> Ef
     for row in mine:
         row.replies = [*row.replies, {"at": now.isoformat(), "by": actor.id, **op.args}]
         row.replied_at = now
-    return _moved(session, order, replied=len(mine))
+    effect = _moved(session, order, replied=len(mine))
+    effect.events.append(_stepped(op, order.number, order.title, [(order.from_path, order.from_department)]))
+    return effect
 
 
 def close_order(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -140,6 +142,10 @@ def _order(session: Session, op: OpLike, actor: Actor, *, is_issuer: bool = Fals
     if not order.is_open:
         raise Refused("guard_failed", f"{order.number} is closed")
     return order
+
+
+def _stepped(op: OpLike, number: str, title: str, to: Sequence[tuple[str, str | None]]) -> Event:
+    return Event("order.stepped", {"step": op.verb, "id": op.ent_id, "number": f"{number} {title}", "to": list(to)})
 
 
 def _moved(session: Session, order: YearOrder, **more: Any) -> Effect:

@@ -14,7 +14,7 @@ from backend.ops.apply import submit
 from backend.problems.models import Problem
 from backend.sync import silence
 from tests import make
-from tests.cast import A_SITE, CAST, World, told
+from tests.cast import A_SITE, CAST, CITY, A, World, told
 
 LATER = (datetime.now(UTC) + timedelta(days=1)).isoformat()
 
@@ -150,6 +150,35 @@ def test_a_sweep_is_told_in_the_districts_that_it_goes_to(world: World) -> None:
     submit_in(world, "sweep.open", make.sweep(f"t-{make.new_id()[:8]}"), ("sweep", make.new_id()))
     hand_out(world)
     assert "sweep.opened" in {n["kind"] for n in inbox(world, "zhangdian")}
+
+
+def papers(world: World, login: str, name: str) -> list[str]:
+    return [n["kind"] for n in inbox(world, login) if n["ent_id"] == name]
+
+
+def test_what_goes_from_office_to_office_is_told_to_the_office_on_the_other_side_and_to_no_other(world: World) -> None:
+    problem, given, ordered = make.problem(world, world.any_phone("inspector_a"), world.site()), make.new_id(), make.new_id()
+    offices = [{"area": A, "department": None}, {"area": CITY, "department": "education"}]
+    for login, verb, name, args in (
+        ("city", "handover.issue", given, {"to": offices[0], "due_on": "2099-12-31", "problems": [problem.id]}),
+        ("zhangdian", "handover.sign", given, {}),
+        ("zhangdian", "handover.reply", given, {"results": [{"problem": problem.id, "result": "cannot", "note": "待资金（示例）"}]}),
+        ("city", "handover.judge", given, {"problems": [problem.id], "accepted": True, "note": ""}),
+        ("city", "handover.close", given, {"note": "理由采纳（示例）"}),
+        ("city", "order.issue", ordered, {"kind": "special", "year": 2026, "title": "护校（示例）", "content": "落实（示例）", "due_on": "2099-12-31", "to": offices}),
+        ("education", "order.reply", ordered, {"text": "已落实（示例）"}),
+    ):  # fmt: skip
+        answer = world.desk(login).post("/v1/ops", json={"verb": verb, "ent": {"t": verb.partition(".")[0], "id": name}, "args": args})
+        assert answer.status_code == 200, (verb, answer.text)
+    hand_out(world)
+    seen = {login: (sorted(papers(world, login, given)), papers(world, login, ordered)) for login in ("zhangdian", "education", "city", "zichuan", "nanding")}
+    assert seen == {
+        "zhangdian": (["handover.ended", "handover.issued", "handover.judged"], ["order.issued"]),
+        "education": ([], ["order.issued"]),
+        "city": (["handover.replied"], ["order.replied"]),
+        "zichuan": ([], []),
+        "nanding": ([], []),
+    }
 
 
 def submit_in(world: World, verb: str, args: dict[str, Any], ent: tuple[str, str]) -> None:

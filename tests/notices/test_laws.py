@@ -30,11 +30,13 @@ PATHS = (f"{CITY}/{A}", f"{CITY}/{A}/{A_TOWNSHIP}", f"{CITY}/{B}", f"{CITY}/{B}/
 DEPARTMENTS = ("education", "market", None)
 PEOPLE = [person.id for person in CAST.values()]
 KINDS_OF_PROBLEM = sorted(k for k in KINDS if k.startswith("problem.") or k == "document.issued")
+PAPERS = sorted(k for k in KINDS if k.startswith(("handover.", "order.")))
 PLACED = {"sweep.opened": "sweep", "device.silent": "device", "op.parked": "person"}
 
 facts = st.one_of(
     st.tuples(st.sampled_from(KINDS_OF_PROBLEM), st.integers(0, 3), st.just(""), st.sampled_from([*PEOPLE, "system"])),
     st.tuples(st.sampled_from(sorted(PLACED)), st.sampled_from([*PEOPLE, "x"]), st.sampled_from(PATHS), st.sampled_from([*PEOPLE, "system"])),
+    st.tuples(st.sampled_from(PAPERS), st.sampled_from(DEPARTMENTS), st.sampled_from(PATHS), st.sampled_from([*PEOPLE, "system"])),
 )
 places = st.lists(st.tuples(st.sampled_from(PATHS), st.sampled_from(DEPARTMENTS)), min_size=4, max_size=4)
 
@@ -54,6 +56,8 @@ def row(n: int, fact: tuple[str, Any, str, str], subjects: list[str]) -> dict[st
     made = {"id": f"{n:04d}", "kind": kind, "area_path": path, "by_id": by, "at": NOW, "data": {}}
     if kind == "document.issued":
         return {**made, "ent_type": "document", "ent_id": f"XG-{about}", "data": {"problem_id": subjects[about]}}
+    if kind in PAPERS:
+        return {**made, "ent_type": kind.partition(".")[0], "ent_id": f"{about}@{path}", "data": {"department": about}}
     if kind in PLACED:
         return {**made, "ent_type": PLACED[kind], "ent_id": about}
     return {**made, "ent_type": "problem", "ent_id": subjects[about]}
@@ -73,6 +77,13 @@ def sees(session: Any, actor: Actor, each: dict[str, Any]) -> bool:
     return actor.role == "admin" or any(path == area or path.startswith(area + "/") for area in actor.areas)
 
 
+def is_of(actor: Actor, path: str, department: str | None) -> bool:
+    """The office of an area is told by those whose area it is and no other; a department's by its people, wherever they see."""
+    if department is None:
+        return actor.role != "department" and path in actor.areas
+    return actor.role == "department" and actor.department_id == department
+
+
 def expected(session: Any, people: dict[str, Actor], rows: list[dict[str, Any]]) -> dict[tuple[str, str, str], int]:
     """(person, kind, subject) → how often."""
     found: dict[tuple[str, str, str], int] = {}
@@ -82,6 +93,7 @@ def expected(session: Any, people: dict[str, Actor], rows: list[dict[str, Any]])
             is_doer = who == each["by_id"]
             is_meant = not is_doer and (actor.role in kind.who or (kind.finder and who == CAST["inspector_a"].id))
             is_meant = is_meant and (not kind.by_level or actor.role == "district")
+            is_meant = is_meant and (each["kind"] not in PAPERS or is_of(actor, each["area_path"], each["data"]["department"]))
             if (kind.author and each["ent_id"] == who) or (is_meant and sees(session, actor, each)):
                 key = (who, each["kind"], each["ent_id"])
                 found[key] = found.get(key, 0) + 1
