@@ -165,7 +165,8 @@ def test_what_goes_from_office_to_office_is_told_to_the_office_on_the_other_side
         ("zhangdian", "handover.reply", given, {"results": [{"problem": problem.id, "result": "cannot", "note": "待资金（示例）"}]}),
         ("city", "handover.judge", given, {"problems": [problem.id], "accepted": True, "note": ""}),
         ("city", "handover.close", given, {"note": "理由采纳（示例）"}),
-        ("city", "order.issue", ordered, {"kind": "special", "year": 2026, "title": "护校（示例）", "content": "落实（示例）", "due_on": "2099-12-31", "to": offices}),
+        ("city", "order.issue", ordered, {"kind": "special", "year": 2026, "title": "护校（示例）", "content": "落实（示例）",
+                                          "due_on": "2099-12-31", "to": offices}),
         ("education", "order.reply", ordered, {"text": "已落实（示例）"}),
     ):  # fmt: skip
         answer = world.desk(login).post("/v1/ops", json={"verb": verb, "ent": {"t": verb.partition(".")[0], "id": name}, "args": args})
