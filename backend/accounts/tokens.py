@@ -3,6 +3,7 @@
 import hashlib
 import secrets
 from datetime import datetime, timedelta
+from functools import cache
 from threading import BoundedSemaphore
 
 from argon2 import PasswordHasher
@@ -19,7 +20,12 @@ CODE_LIFE_H = 72
 SESSION_LIFE_H = 12
 _hasher = PasswordHasher(time_cost=2, memory_cost=19_456, parallelism=1)  # OWASP's second choice: 46 ms
 _hashing = BoundedSemaphore(4)  # so that sign-ins cannot take the whole machine
-_NOBODY = _hasher.hash("nobody has this password")
+
+
+@cache
+def _nobody() -> str:
+    """What a wrong login is compared with, made when somebody first signs in: 46 ms that no command need wait for."""
+    return _hasher.hash("nobody has this password")
 
 
 def digest(secret: str) -> str:
@@ -39,8 +45,9 @@ def check_password(session: Session, login: str, password: str) -> User | None:
     """The active user with this login and password, else None after the same time."""
     user = session.scalars(visible(User, SYSTEM).where(User.login == login[:80], User.is_active)).first()
     with _hashing:
+        nobody = _nobody()
         try:
-            _hasher.verify((user.password_hash if user else None) or _NOBODY, password[:128])
+            _hasher.verify((user.password_hash if user else None) or nobody, password[:128])
         except (VerifyMismatchError, InvalidHashError):
             return None
     return user if user and user.password_hash else None

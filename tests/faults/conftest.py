@@ -11,6 +11,10 @@ from tests.postgres import Cluster, cluster
 DATABASES = ("sqlite", "postgres")
 
 
+# For long tests that look at nothing in which the databases differ: on PostgreSQL in `make test-full`.
+POSTGRES_IN_FULL = pytest.mark.parametrize("place", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
+
+
 @pytest.fixture(scope="session")
 def postgres_cluster() -> Iterator[Cluster]:
     with cluster() as made:

@@ -13,6 +13,7 @@ import pytest
 from backend.database import snapshot
 from backend.ops.custody import known_outcomes
 from tests.faults.audit import faults_of, words_of
+from tests.faults.conftest import POSTGRES_IN_FULL
 from tests.faults.phones import CliPhone, op_body, sites
 from tests.faults.proxy import Dice, Fault, Proxy, Script
 from tests.faults.rig import Place, serving
@@ -81,6 +82,7 @@ def stored(place: Place, ops: dict[str, Any]) -> dict[str, Any]:
     return {op: {"status": outcome.status, "clock": outcome.clock} for op, (_, outcome) in known.items()}
 
 
+@POSTGRES_IN_FULL
 def test_three_devices_as_processes_converge_over_a_line_that_does_everything_wrong(
     place: Place, tmp_path: Path
 ) -> None:

@@ -16,6 +16,7 @@ from backend.database import snapshot
 from backend.ops.models import LoggedOp
 from backend.photos import queries as photos
 from tests.faults.audit import faults_of, words_of
+from tests.faults.conftest import POSTGRES_IN_FULL
 from tests.faults.crowd import Phone, crowd, storm
 from tests.faults.rig import Place, Server, serving
 
@@ -96,6 +97,7 @@ def check(place: Place, phones: list[Phone]) -> None:
         assert photos.verified(session, SYSTEM, sorted(shas)) == shas
 
 
+@POSTGRES_IN_FULL
 def test_f13_sixty_phones_at_once_and_two_kills_lose_nothing_and_starve_nobody(place: Place) -> None:
     print(weather(place, 60, 20))
 

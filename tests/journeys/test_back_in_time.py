@@ -16,6 +16,7 @@ from backend.ops.models import LoggedOp
 from backend.photos import queries as photos
 from sync_protocol.client.session import FieldClient
 from sync_protocol.client.transport import Refused
+from tests.faults.conftest import POSTGRES_IN_FULL
 from tests.faults.rig import Place
 from tests.journeys.backstage import inspect, report, stage
 
@@ -65,6 +66,7 @@ def elsewhere(place: Place, place_of: Callable[[str], Place], tmp_path: Path) ->
     return Place(tmp_path / "new", place.cluster.database(name), place.cluster, name)
 
 
+@POSTGRES_IN_FULL
 def test_two_hours_are_lost_and_every_phone_gives_them_back(
     place: Place, elsewhere: Place, tmp_path: Path
 ) -> None:

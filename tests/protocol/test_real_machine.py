@@ -193,10 +193,10 @@ def server() -> Iterator[RealServer]:
 
 
 def examples(server: RealServer) -> int:
-    """500 on SQLite and 20 on PostgreSQL, where databases cost more than histories; of HUYUAN_EXAMPLES PostgreSQL has a twentieth."""
+    """500 on SQLite and 10 on PostgreSQL, where databases cost more than histories; of HUYUAN_EXAMPLES PostgreSQL has a twentieth."""
     given = os.environ.get("HUYUAN_EXAMPLES")
     if given is None:
-        return 500 if server.is_sqlite else 20
+        return 500 if server.is_sqlite else 10
     return int(given) if server.is_sqlite else max(1, int(given) // 20)
 
 
