@@ -1,17 +1,18 @@
-"""What counts for each indicator in a period, read from the record as of a moment. Reads only.
+"""What counts for each indicator in a period, read from the record as of a moment. Reads only; what is well is rules.py's.
 
-Fair clocks: whether a limit was kept is judged by when the fix was made known to be made (the op's own time, where it rests on
-the server's, else its receipt) against a limit that counts from receipt; what nobody here knew makes nobody late.
+Fair clocks (DECISIONS.md has the table): the record is cut by receipt, so that a publication can be opened again as it was;
+what it holds is judged by when it was done, where that rests on the server's clock.
 """
 
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
 from datetime import datetime
 from typing import Any
 
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, visible
-from backend.evaluation.rules import Case
+from backend.evaluation.rules import Case, Deed, deed, earliest, is_within, kept_limit, lasted
 from backend.handovers.models import Handover
 from backend.inspections.models import Inspection
 from backend.ledgers.models import LedgerLine
@@ -25,6 +26,7 @@ from backend.territory import queries as territory
 
 FIXES = ("report_fixed", "close", "confirm_fix")
 KEPT = ("applied", "proposed")
+Told = tuple[str, str | None, datetime]  # of what, by which op, when it was received
 
 
 def all_cases(session: Session, asked: Window, clock: int, at: datetime) -> Iterator[Case]:
@@ -32,18 +34,42 @@ def all_cases(session: Session, asked: Window, clock: int, at: datetime) -> Iter
     yield from _coverage(session, asked, at)
     held = _lines(session, clock)
     events = _events(session, at)
-    yield from _on_time(session, asked, held, events)
-    yield from _lasting(asked, held, events)
+    yield from _on_time(session, asked, held, events, at)
+    yield from _lasting(session, asked, held, events)
     yield from _reinspected(session, asked, at)
     yield from _replies(session, asked, at)
 
 
+def _deeds(session: Session, told: Iterable[Told]) -> dict[str, list[Deed]]:
+    """What was done of each thing, with the time at which it was."""
+    found = list(told)
+    known = field.recorded(session, sorted({op_id for _, op_id, _ in found if op_id}))
+    made: dict[str, list[Deed]] = defaultdict(list)
+    for ref, op_id, received_at in found:
+        made[ref].append(deed(known.get(op_id) if op_id else None, received_at))
+    return made
+
+
+def _late(one: Deed | None, asked: Window) -> int:
+    return one.days_late(asked.zone) if one else 0
+
+
 def _coverage(session: Session, asked: Window, at: datetime) -> Iterator[Case]:
-    """Each school: was it inspected in the period?"""
-    seen = visible(Inspection, SYSTEM).with_only_columns(Inspection.site_id).distinct()
-    sites = set(session.scalars(seen.where(Inspection.received_at >= asked.begins_at, Inspection.received_at <= at)))
+    """Each school: was it inspected in the period, whenever the phone synced?"""
+    columns = (Inspection.site_id, Inspection.op_id, Inspection.received_at)
+    seen = visible(Inspection, SYSTEM).with_only_columns(*columns)
+    came = seen.where(Inspection.received_at >= asked.begins_at, Inspection.received_at <= at)
+    deeds = _deeds(session, ((row.site_id, row.op_id, row.received_at) for row in session.execute(came)))
     for site in territory.sites_of_kinds(session, SYSTEM, ("school",)):
-        yield Case("coverage", site.id, site.id in sites, district=site.district_id, school=site.id)
+        first = earliest(each for each in deeds.get(site.id, ()) if is_within(each, asked))
+        yield Case(
+            "coverage",
+            site.id,
+            first is not None,
+            district=site.district_id,
+            school=site.id,
+            days_late=_late(first, asked),
+        )
 
 
 def _lines(session: Session, clock: int) -> dict[str, Any]:
@@ -78,54 +104,61 @@ def _events(session: Session, at: datetime) -> list[Any]:
     return list(session.execute(told.order_by(ProblemEvent.problem_id, ProblemEvent.n)))
 
 
-def _case(indicator: str, line: Any, is_good: bool) -> Case:
-    return Case(indicator, line.problem_id, is_good, line.district_id, line.department_id, line.site_id)
+def _told(event: Any) -> Told:
+    return event.problem_id, event.op_id, event.at
 
 
-def _on_time(session: Session, asked: Window, held: dict[str, Any], events: list[Any]) -> Iterator[Case]:
-    """Each problem whose limit lies in the period: was it put right within it?"""
+def _case(indicator: str, line: Any, is_good: bool, days_late: int) -> Case:
+    return Case(indicator, line.problem_id, is_good, line.district_id, line.department_id, line.site_id, days_late)
+
+
+def _on_time(session: Session, asked: Window, held: dict[str, Any], events: list[Any], at: datetime) -> Iterator[Case]:
+    """Each problem whose limit lies in the period: was it put right within it? What still has time is not judged."""
     due = {name: line for name, line in held.items() if line.due_on and asked.from_on <= line.due_on <= asked.to_on}
-    fixes = [event for event in events if event.action in FIXES and event.problem_id in due]
-    told_at = field.recorded(session, sorted({event.op_id for event in fixes if event.op_id}))
-    first: dict[str, datetime] = {}
-    for event in fixes:
-        at = min(told_at.get(event.op_id, event.at), event.at)
-        first[event.problem_id] = min(at, first.get(event.problem_id, at))
+    fixes = _deeds(session, (_told(event) for event in events if event.action in FIXES and event.problem_id in due))
     for name, line in sorted(due.items()):
-        done = first.get(name)
-        yield _case("on_time", line, done is not None and done.astimezone(asked.zone).date() <= line.due_on)
+        first = earliest(fixes.get(name, ()))
+        is_good = kept_limit(first, line.due_on, at, asked.zone)
+        if is_good is not None:
+            yield _case("on_time", line, is_good, _late(first, asked))
 
 
-def _lasting(asked: Window, held: dict[str, Any], events: list[Any]) -> Iterator[Case]:
+def _lasting(session: Session, asked: Window, held: dict[str, Any], events: list[Any]) -> Iterator[Case]:
     """Each problem that was closed in the period: did it stay so?"""
-    closed, again = set(), set()
-    for event in events:
-        if event.to_state == "closed" and event.from_state != "closed" and asked.begins_at <= event.at < asked.ends_at:
-            closed.add(event.problem_id)
-        if event.from_state == "closed" and event.to_state not in ("closed", "deleted", "merged"):
-            again.add(event.problem_id)
-    yield from (_case("lasting", held[name], name not in again) for name in sorted(closed) if name in held)
+    ends = [event for event in events if event.to_state == "closed" and event.from_state != "closed"]
+    begins = [e for e in events if e.from_state == "closed" and e.to_state not in ("closed", "deleted", "merged")]
+    closings, again = (_deeds(session, map(_told, each)) for each in (ends, begins))
+    for name in sorted(closings.keys() & held.keys()):
+        is_good = lasted(closings[name], again.get(name, ()), asked)
+        if is_good is not None:
+            yield _case("lasting", held[name], is_good, _late(earliest(closings[name]), asked))
 
 
 def _reinspected(session: Session, asked: Window, at: datetime) -> Iterator[Case]:
-    """Each result of a random re-inspection in the period."""
-    seen = visible(SampleItem, SYSTEM).where(
-        SampleItem.seen_at >= asked.begins_at, SampleItem.seen_at < asked.ends_at, SampleItem.seen_at <= at
-    )
-    for item in session.scalars(seen.order_by(SampleItem.number, SampleItem.problem_id)):
-        yield Case(
-            "reinspection", item.problem_id, item.result in PASSED, item.district_id, item.department_id, item.site_id
-        )
+    """Each result of a random re-inspection that was seen in the period."""
+    seen = visible(SampleItem, SYSTEM).where(SampleItem.seen_at >= asked.begins_at, SampleItem.seen_at <= at)
+    items = list(session.scalars(seen.order_by(SampleItem.number, SampleItem.problem_id)))
+    known = field.recorded(session, sorted({item.seen_op for item in items if item.seen_op}))
+    for item in items:
+        assert item.seen_at is not None, "chosen by it"
+        done = deed(known.get(item.seen_op or ""), item.seen_at)
+        if is_within(done, asked):
+            yield _case("reinspection", item, item.result in PASSED, _late(done, asked))
 
 
 def _replies(session: Session, asked: Window, at: datetime) -> Iterator[Case]:
-    """Each handover whose limit lies in the period: was it answered within it?"""
+    """Each handover whose limit lies in the period: was it answered within it? By its first reply; one that has time is not judged."""
     given = visible(Handover, SYSTEM).where(
         Handover.due_on >= asked.from_on, Handover.due_on <= asked.to_on, Handover.issued_at <= at
     )
-    for each in session.scalars(given.where(Handover.state != "withdrawn").order_by(Handover.id)):
-        answered = each.replied_at if each.replied_at and each.replied_at <= at else None
-        is_good = answered is not None and answered.astimezone(asked.zone).date() <= each.due_on
-        parts = each.area_path.split("/")
-        district = parts[1] if len(parts) > 1 and each.department_id is None else None
-        yield Case("reply", each.number, is_good, district, each.department_id, parts[3] if len(parts) > 3 else None)
+    found = list(session.scalars(given.where(Handover.state != "withdrawn").order_by(Handover.id)))
+    came = ((each, each.first_replied_at) for each in found)
+    deeds = _deeds(session, ((h.id, h.first_reply_op, t) for h, t in came if t is not None and t <= at))
+    for each in found:
+        first = earliest(deeds.get(each.id, ()))
+        is_good = kept_limit(first, each.due_on, at, asked.zone)
+        if is_good is not None:
+            parts = each.area_path.split("/")
+            district = parts[1] if len(parts) > 1 and each.department_id is None else None
+            school = parts[3] if len(parts) > 3 else None
+            yield Case("reply", each.number, is_good, district, each.department_id, school, _late(first, asked))

@@ -52,7 +52,9 @@ def cases(
     asked = window(found.period, ZoneInfo(found.timezone))
     told = (c for c in all_cases(session, asked, found.clock, found.at) if getattr(c, found.kind) == subject)
     return [
-        {"indicator": c.indicator, "ref": c.ref, "is_good": c.is_good} for c in told if indicator in (None, c.indicator)
+        {"indicator": c.indicator, "ref": c.ref, "is_good": c.is_good, "days_late": c.days_late}
+        for c in told
+        if indicator in (None, c.indicator)
     ][:MOST]
 
 

@@ -1,8 +1,18 @@
-"""Indicators and scores. Pure: no database, no clock. Weights are data that a city publishes; none is a constant here."""
+"""What is well for each indicator, and scores. Pure: no database, no clock. Weights are data that a city publishes; none is a
+constant here.
+
+Theory. Everything that counts has two times: when it was done and when it came in. Each indicator goes by the one that does
+no wrong: what was done is judged by when it was done, whoever carried it here and however late; nobody is judged by what
+nobody here knew. So a day that syncs nine days late leaves every score as if it had synced at once, but for what it tells anew.
+"""
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from datetime import date, datetime
 from typing import Any
+from zoneinfo import ZoneInfo
+
+from backend.periods.rules import Window
 
 SUBJECTS: Mapping[str, str] = {"district": "区县", "department": "部门", "school": "学校"}
 INDICATORS: Mapping[str, str] = {
@@ -12,8 +22,23 @@ FEW = 10  # below so many cases a share says little, and the score says so
 
 
 @dataclass(frozen=True, slots=True)
+class Deed:
+    """Something done: when, and when the server had it. Never done after it came in."""
+
+    done_at: datetime
+    received_at: datetime
+
+    def days_late(self, zone: ZoneInfo) -> int:
+        """Days of the city between the two."""
+        return (self.received_at.astimezone(zone).date() - self.done_at.astimezone(zone).date()).days
+
+
+@dataclass(frozen=True, slots=True)
 class Case:
-    """One thing that counts for an indicator: what it is (problem, site, handover), whose it is, and whether it is well."""
+    """One thing that counts for an indicator: what it is (problem, site, handover), whose it is, and whether it is well.
+
+    `days_late`: how many days after it was done the evidence of it came in.
+    """
 
     indicator: str
     ref: str
@@ -21,6 +46,38 @@ class Case:
     district: str | None = None
     department: str | None = None
     school: str | None = None
+    days_late: int = 0
+
+
+def deed(known_at: datetime | None, received_at: datetime) -> Deed:
+    """`known_at`: when it was done, by a time that rests on the server's clock; None: nobody knows, it counts from receipt."""
+    return Deed(min(known_at or received_at, received_at), received_at)
+
+
+def earliest(deeds: Iterable[Deed]) -> Deed | None:
+    """The one that was done first, however late it came in."""
+    return min(deeds, key=lambda each: (each.done_at, each.received_at), default=None)
+
+
+def is_within(one: Deed, asked: Window) -> bool:
+    """Whether it was done in a period: not whether it came in then."""
+    return asked.begins_at <= one.done_at < asked.ends_at
+
+
+def kept_limit(done: Deed | None, due_on: date, at: datetime, zone: ZoneInfo) -> bool | None:
+    """Whether a limit was kept: done by its last day. None while it runs: that is nobody's merit or fault yet."""
+    if done is not None and done.done_at.astimezone(zone).date() <= due_on:
+        return True
+    return False if due_on < at.astimezone(zone).date() else None
+
+
+def lasted(closings: Iterable[Deed], reopenings: Iterable[Deed], asked: Window) -> bool | None:
+    """Whether what was closed in a period stayed so; None: it was not closed then.
+
+    What was seen before the closing, and came in after it, says nothing of how the closing lasted.
+    """
+    first = earliest(each for each in closings if is_within(each, asked))
+    return None if first is None else all(each.done_at <= first.done_at for each in reopenings)
 
 
 def figures(cases: Iterable[Case], kind: str) -> dict[str, dict[str, list[int]]]:

@@ -159,6 +159,8 @@ def reply(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         item.state, item.result, item.note = "answered", said["result"], said["note"]
         item.replied_at, item.replied_by = now, actor.id
     found.replied_at = now
+    if found.first_replied_at is None:
+        found.first_replied_at, found.first_reply_op = now, op.id
     return _done(session, op, found, answered=len(op.args["results"]))
 
 

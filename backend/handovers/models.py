@@ -33,6 +33,8 @@ class Handover(Scoped, Base):
     signed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     signed_by: Mapped[str | None] = mapped_column(Key)
     replied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    first_replied_at: Mapped[datetime | None] = mapped_column(UtcDateTime)  # limits are judged by it
+    first_reply_op: Mapped[str | None] = mapped_column(Key)
     closed_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     closed_by: Mapped[str | None] = mapped_column(Key)
     closing_note: Mapped[str] = mapped_column(Text, default="")

@@ -77,7 +77,8 @@ def result(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     problem = problems.get(session, SYSTEM, item.problem_id)
     if args["result"] not in rules.PASSED and problem is not None and problem.state == "closed":
         raise Refused("guard_failed", "it stands closed: reopen it first (problem.act), with what was seen")
-    item.result, item.note, item.seen_at, item.seen_by = args["result"], args["note"], now, actor.id
+    item.result, item.note = args["result"], args["note"]
+    item.seen_at, item.seen_by, item.seen_op = now, actor.id, op.id
     session.flush()
     said = {"sample": op.ent_id, "problem": item.problem_id, "result": item.result}
     return Effect(summary={**said, "area_path": item.area_path}, result=said)
@@ -89,7 +90,7 @@ def _keep_items(session: Session, number: str, drawn: Sequence[Mapping[str, Any]
         rows.add(session, SampleItem, {
             "number": number, "problem_id": p.id, "stratum": each["stratum"], "inspector_id": each["inspector"], "area_path": p.area_path,
             "district_id": p.district_id, "site_id": p.site_id, "department_id": p.department_id, "result": None, "note": "",
-            "seen_at": None, "seen_by": None,
+            "seen_at": None, "seen_by": None, "seen_op": None,
         })  # fmt: skip
 
 

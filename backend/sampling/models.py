@@ -48,4 +48,5 @@ class SampleItem(Scoped, Base):
     note: Mapped[str] = mapped_column(Text, default="")
     seen_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
     seen_by: Mapped[str | None] = mapped_column(Key)
+    seen_op: Mapped[str | None] = mapped_column(Key)
     __table_args__ = (Index("ix_sample_items_area", "area_path"), Index("ix_sample_items_problem", "problem_id"))

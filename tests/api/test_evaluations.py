@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from backend.ledgers.models import LedgerLine
 from backend.now import now_utc
 from backend.workdays import local_date
 from tests import make
@@ -35,7 +36,8 @@ def test_subjects_are_scored_by_the_published_weights_and_each_score_opens_its_c
     assert do(world, "weigh", weights={"charm": 5}).status_code == 422
     assert do(world, "weigh", weights=WEIGHTS).json["result"]["version"] == 1
     phone = world.any_phone("inspector_a")
-    fixed, late = (make.problem(world, phone, world.site(A)) for _ in range(2))
+    fixed, late, running = (make.problem(world, phone, world.site(A)) for _ in range(3))
+    world.change(LedgerLine.__table__.update().where(LedgerLine.problem_id == late.id).values(due_on=local_date(now_utc()) - timedelta(days=1)))
     other = make.problem(world, world.any_phone("inspector_b"), world.site(B))
     photo = make.upload(phone, make.picture())
     act = {"base": {"ver": fixed.ver}, "blobs": [{"sha256": photo, "size": 10, "mime": "image/jpeg"}]}
@@ -46,10 +48,11 @@ def test_subjects_are_scored_by_the_published_weights_and_each_score_opens_its_c
     made = get(world, number).json
     rows = {row["subject"]: row for row in made["rows"]}
     assert made["is_intact"] and made["weights"] == WEIGHTS and rows[A]["is_small"]
-    assert rows[A]["figures"]["on_time"] == [1, 2] and rows[B]["figures"]["on_time"] == [0, 1]
-    assert rows[A]["figures"]["coverage"][0] == 2 and 0 < rows[A]["score"] < 100
+    assert rows[A]["figures"]["on_time"] == [1, 2] and "on_time" not in rows[B]["figures"], "what still has time is not judged"
+    assert rows[A]["figures"]["coverage"][0] == 3 and 0 < rows[A]["score"] < 100
     cases = get(world, number, subject=A, indicator="on_time").json["cases"]
-    assert {case["ref"]: case["is_good"] for case in cases} == {fixed.id: True, late.id: False}
+    assert {case["ref"]: case["is_good"] for case in cases} == {fixed.id: True, late.id: False} and running.id
+    assert all(case["days_late"] == 0 for case in cases)
     assert sum(case["is_good"] for case in get(world, number, subject=A).json["cases"]) == sum(good for good, _ in rows[A]["figures"].values())
     make.problem(world, phone, world.site(A))
     assert get(world, number, subject=A, indicator="on_time").json["cases"] == cases, "as of its moment, whatever came later"
