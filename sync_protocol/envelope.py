@@ -43,8 +43,8 @@ class Framed:
     recorded: Estimate | None = None
 
 
-def frame(raw: Any) -> Framed:
-    """One element of `ops`: seq, prev, body (P1). Raises BadFrame."""
+def head(raw: Any) -> Framed:
+    """One element of `ops`: seq, prev, body (P1), the body not read yet. Raises BadFrame."""
     if not isinstance(raw, dict) or set(raw) != {"seq", "prev", "body"}:
         raise BadFrame("an op has exactly seq, prev and body")
     seq, prev, body = raw["seq"], raw["prev"], raw["body"]
@@ -58,10 +58,16 @@ def frame(raw: Any) -> Framed:
         fp = fingerprint(body)
     except UnicodeEncodeError as fault:
         raise BadFrame("body is not valid Unicode") from fault
-    return _read_body(Framed(seq, prev, body, fp, f"fp:{fp[:32]}"))
+    return Framed(seq, prev, body, fp, f"fp:{fp[:32]}")
 
 
-def _read_body(op: Framed) -> Framed:
+def frame(raw: Any) -> Framed:
+    """One element of `ops`, its body read. Raises BadFrame."""
+    return read(head(raw))
+
+
+def read(op: Framed) -> Framed:
+    """The op with its body read; what cannot be read of it is its `fault` (P6)."""
     try:
         body = orjson.loads(op.body)
     except orjson.JSONDecodeError as fault:
@@ -173,8 +179,13 @@ def has_nul(value: Any) -> bool:
     return isinstance(value, list) and any(has_nul(v) for v in value)
 
 
-def frames(raw: Any) -> list[Framed]:
-    """All ops of a push, in order. Raises BadFrame."""
+def heads(raw: Any) -> list[Framed]:
+    """All ops of a push, in order, their bodies not read yet. Raises BadFrame."""
     if not isinstance(raw, list):
         raise BadFrame("ops is a list")
-    return [frame(element) for element in raw]
+    return [head(element) for element in raw]
+
+
+def frames(raw: Any) -> list[Framed]:
+    """All ops of a push, in order, their bodies read. Raises BadFrame."""
+    return [read(op) for op in heads(raw)]

@@ -32,20 +32,32 @@ MET = frozenset(
 )  # an op that waits for such a one waits no more
 _OP_LOG: Table = LoggedOp.__table__  # type: ignore[assignment]
 # made once: to make a statement costs as much as to run a small one
-_OUTCOMES = select(
-    *(_OP_LOG.c[name] for name in ("op_id", "fp", "status", "reason", "clock", "ver", "flags", "detail", "result"))
-).where(_OP_LOG.c.op_id.in_(bindparam("ids", expanding=True)))
+_OUTCOME = select(
+    *(
+        _OP_LOG.c[name]
+        for name in ("op_id", "seq", "fp", "status", "reason", "clock", "ver", "flags", "detail", "result")
+    )
+)
+_OUTCOMES = _OUTCOME.where(_OP_LOG.c.op_id.in_(bindparam("ids", expanding=True)))
+_OUTCOMES_AT = _OUTCOME.where(
+    _OP_LOG.c.replica == bindparam("replica"), _OP_LOG.c.seq.in_(bindparam("seqs", expanding=True))
+)
 _SOMEBODY_WAITS = select(OpWait.op_id).limit(1)
 
 
 def known_outcomes(session: Session, op_ids: Sequence[str]) -> dict[str, tuple[str, Outcome]]:
     """Fingerprint and outcome of each op that is in custody already (exactly-once, P7)."""
-    found = session.execute(_OUTCOMES, {"ids": list(op_ids)})
-    return {
-        r.op_id: (r.fp, Outcome(r.op_id, r.status, r.reason, r.detail, tuple(r.flags or ()), r.clock, r.ver, True,
-                                None, r.result or {}))
-        for r in found
-    }  # fmt: skip
+    return {r.op_id: _known(r) for r in session.execute(_OUTCOMES, {"ids": list(op_ids)})}
+
+
+def outcomes_at(session: Session, replica: str, seqs: Sequence[int]) -> dict[int, tuple[str, Outcome]]:
+    """The same of the ops that stand at these places of a replica's log: of whom only the place is known, the body unread."""
+    return {r.seq: _known(r) for r in session.execute(_OUTCOMES_AT, {"replica": replica, "seqs": list(seqs)})}
+
+
+def _known(r: Any) -> tuple[str, Outcome]:
+    flags, result = tuple(r.flags or ()), r.result or {}
+    return r.fp, Outcome(r.op_id, r.status, r.reason, r.detail, flags, r.clock, r.ver, True, None, result)
 
 
 def received_at(session: Session, op_id: str) -> datetime | None:

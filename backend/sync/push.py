@@ -19,13 +19,13 @@ from backend.errors import Problem
 from backend.faults import passing
 from backend.feed.log import meta
 from backend.ops.apply import apply, prepare
-from backend.ops.custody import known_outcomes
+from backend.ops.custody import known_outcomes, outcomes_at
 from backend.ops.op import Outcome, framed_op, touched
 from backend.sync import admission, queries, times
 from backend.sync.models import Replica, ReplicaStep
 from backend.sync.turns import Turns
 from backend.trouble import problem_of
-from sync_protocol.envelope import BadFrame, Framed, frames
+from sync_protocol.envelope import BadFrame, Framed, heads, read
 from sync_protocol.evidence import Witness
 from sync_protocol.limits import CHUNK_OPS
 from sync_protocol.ordering import Forked, Head, take
@@ -42,7 +42,7 @@ def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Con
     Raises Problem bad_frame, too_large, epoch_changed, replica_forked, replica_revoked, busy.
     """
     try:
-        ops = frames(request.get("ops"))
+        ops = heads(request.get("ops"))
         replica_id, epoch = _name(request["replica"]), request["epoch"]
     except (BadFrame, KeyError, TypeError) as fault:
         raise Problem("bad_frame", str(fault)) from fault
@@ -52,8 +52,10 @@ def receive(request: Mapping[str, Any], actor: Actor, now: datetime, config: Con
     answer: dict[str, Any] = {"results": [], "stopped": None}
     end = time.monotonic() + config.push_seconds
     with turns.hold(replica_id), admission.working(is_urgent=request.get("urgent") is True):
-        _take_chunks(_chunks(ops) or [[]], asked, answer, end)
-    return answer
+        told = _told_again(ops, asked) if turns.may_know(replica_id, ops) else None
+        if told is None:
+            _take_chunks(_chunks([read(op) for op in ops]) or [[]], asked, answer, end)
+    return told or answer
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +98,13 @@ def _check_limits(ops: Sequence[Framed], config: Config) -> None:
             f"{len(ops)} ops in one push; send at most {config.max_ops}",
             extra={"limits": limits},
         )
-    if any(len(op.body.encode()) > config.max_op_bytes for op in ops):
+    if any(_is_longer(op.body, config.max_op_bytes) for op in ops):
         raise Problem("too_large", f"an op is larger than {config.max_op_bytes} bytes", extra={"limits": limits})
+
+
+def _is_longer(body: str, limit_bytes: int) -> bool:
+    """Whether a text is longer in UTF-8, where a character has at most four bytes."""
+    return len(body) * 4 > limit_bytes and len(body.encode()) > limit_bytes
 
 
 def _chunks(ops: Sequence[Framed]) -> list[list[Framed]]:
@@ -131,11 +138,9 @@ def _take_chunk(chunk: Sequence[Framed], asked: _Asked, answer: dict[str, Any]) 
         rows.change(session, Replica, {"id": head.replica}, {**moved, **said})
         return stand | moved, outcomes
 
-    told = _told_again(chunk, asked, left) if turns.may_know(replica_id, chunk) else None
-    if told is None:  # when a known op was recorded is in custody already
-        for op in chunk:
-            op.recorded = asked.witness.recorded(op.at)
-    stand, outcomes = told or rows.run(work)
+    for op in chunk:
+        op.recorded = asked.witness.recorded(op.at)
+    stand, outcomes = rows.run(work)
     turns.reach(replica_id, stand["next_seq"])
     answer.update(stand)
     first = {outcome.op_id: n for n, outcome in reversed(list(enumerate(outcomes)))}
@@ -145,23 +150,37 @@ def _take_chunk(chunk: Sequence[Framed], asked: _Asked, answer: dict[str, Any]) 
     ]
 
 
-def _told_again(chunk: Sequence[Framed], asked: _Asked, left: int) -> tuple[dict[str, Any], list[Outcome]] | None:
-    """P7, I20: what a chunk of which every op is in custody, and which moves nothing, was told: read from one snapshot,
-    without a turn at writing. None where there is anything to write or to refuse."""
+def _told_again(ops: Sequence[Framed], asked: _Asked) -> dict[str, Any] | None:
+    """P7, I20: the answer to a push of which every op is in custody, and which moves nothing: read from one snapshot, without a
+    turn at writing and without reading the bodies again. None where there is anything to write or to refuse."""
+    left = max(_count(asked.outbox_len) - len(ops), 0)
     with snapshot() as session:
         replica = queries.replica_of(session, asked.actor, asked.replica_id, is_locked=False)
-        if not chunk or replica is None or max(op.seq for op in chunk) >= replica.next_seq:
+        if replica is None or max(op.seq for op in ops) >= replica.next_seq:
             return None
         is_noted = replica.outbox_len == left and abs(asked.now - (replica.last_seen_at or NEVER)) < SEEN_AGAIN
         server = meta(session, asked.actor)
         if replica.status != "active" or asked.epoch != server.epoch or not is_noted:
             return None
-        known = known_outcomes(session, [op.id for op in chunk])
-        if any(op.id not in known or known[op.id][0] != op.fp for op in chunk):
+        outcomes = _known_already(session, ops, replica.id)
+        if outcomes is None:
             return None
-        stand = {"epoch": server.epoch, "durable_seq": server.durable_clock}
-        stand |= {"next_seq": replica.next_seq, "head": replica.head}
-        return stand, [known[op.id][1] for op in chunk]
+        results = [_result(op, outcome, True) for op, outcome in zip(ops, outcomes, strict=True)]
+        return {
+            "results": results, "stopped": None, "epoch": server.epoch, "durable_seq": server.durable_clock,
+            "next_seq": replica.next_seq, "head": replica.head,
+        }  # fmt: skip
+
+
+def _known_already(session: Session, ops: Sequence[Framed], replica_id: str) -> list[Outcome] | None:
+    """What became of ops that are all in custody, found by their places, or by their ids where another replica brought them
+    first. None where one is not, or is another under the same name."""
+    known: dict[Any, tuple[str, Outcome]] = {**outcomes_at(session, replica_id, [op.seq for op in ops])}
+    if elsewhere := [read(op) for op in ops if op.seq not in known]:
+        by_id = known_outcomes(session, [op.id for op in elsewhere])
+        known |= {op.seq: by_id[op.id] for op in elsewhere if op.id in by_id}
+    is_known = all(op.seq in known and known[op.seq][0] == op.fp for op in ops)
+    return [known[op.seq][1] for op in ops] if is_known else None
 
 
 def _stand(session: Session, asked: _Asked) -> tuple[Any, Head, datetime | None]:
@@ -226,7 +245,7 @@ def _extend(head: Head, framed: Framed, known_fp: str | None, begin: Mapping[str
 
 def _result(op: Framed, outcome: Outcome, is_dup: bool) -> dict[str, Any]:
     result = {
-        "op": op.id,
+        "op": outcome.op_id,
         "n": op.seq,
         "status": outcome.status,
         "flags": list(outcome.flags),

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import func, select, update
 
+from backend import rows
 from backend.accounts.models import User
 from backend.inspections.models import Inspection
 from backend.ops.models import LoggedOp, OpIncident
@@ -72,6 +73,17 @@ def test_a_push_sent_again_is_told_the_same_and_changes_nothing(world: World) ->
     again = phone.post("/sync/v1/push", push).json["results"]
     assert [r | {"dup": True} for r in first] == again and [r["dup"] for r in first] == [False, False]
     assert world.look(select(func.count()).select_from(LoggedOp)) == before
+
+
+def test_ops_that_another_replica_brought_first_are_told_again_without_a_turn_at_writing(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    one, other, bodies = world.phone("inspector_a"), world.phone("inspector_a"), [report(world), "no json at all", report(world)]
+    first = one.push(*bodies)
+    push = other.frame(bodies[2], bodies[0], report(world), bodies[1])
+    told_first = other.post("/sync/v1/push", push).json["results"]
+    assert [r["op"] for r in told_first if r["dup"]] == [first[2]["op"], first[0]["op"], first[1]["op"]]
+    assert [r["status"] for r in told_first] == ["applied", "applied", "applied", "parked"]
+    monkeypatch.setattr(rows, "run", None)
+    assert other.post("/sync/v1/push", push).json["results"] == [r | {"dup": True} for r in told_first]
 
 
 def test_the_id_of_an_op_with_another_content_is_put_aside_whole(world: World) -> None:
