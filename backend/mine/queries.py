@@ -79,7 +79,7 @@ def _counts(session: Session, actor: Actor, waits: ColumnElement[bool], today: d
 
 
 _ROW = (Problem.id, Problem.number, Problem.description, Problem.state, Problem.grade, _last_day.label("due_on"), Problem.site_id,
-        Problem.next_actor, Problem.clock, Problem.escalated_level, Problem.missing_photos)  # fmt: skip
+        Problem.next_actor, Problem.clock, Problem.escalated_level, Problem.missing_photos, Problem.clock_reason)  # fmt: skip
 
 
 def _rows(session: Session, actor: Actor, waits: ColumnElement[bool], today: date) -> list[dict[str, Any]]:
@@ -88,7 +88,9 @@ def _rows(session: Session, actor: Actor, waits: ColumnElement[bool], today: dat
     found = session.execute(statement).all()
     sites = territory.site_names(session, actor, {row.site_id for row in found if row.site_id})
     return [
-        {**row._mapping, "site": sites.get(row.site_id or "", ""), "urgency": rules.urgency(row.due_on, today)} for row in found
+        {**row._mapping, "site": sites.get(row.site_id or "", ""), "urgency": rules.urgency(row.due_on, today),
+         "no_day": None if row.due_on else (row.clock_reason or {}).get("none", "no_day_set")}
+        for row in found
     ]  # fmt: skip
 
 

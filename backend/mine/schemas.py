@@ -14,6 +14,7 @@ class MineProblem(Schema):
     site = fields.String()
     due_on = fields.Date(allow_none=True)
     urgency = fields.String()
+    no_day = fields.String(allow_none=True, metadata={"description": "why there is no day, where there is none"})
     next_actor = fields.String(allow_none=True)
     clock = fields.String(allow_none=True)
     escalated_level = fields.String(allow_none=True)

@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import event
 
 from backend.accounts.models import Holding
+from backend.console.texts import texts
 from backend.database import db
 from backend.mine import rules
 from backend.now import now_utc
@@ -53,6 +54,15 @@ def test_the_day_is_that_of_the_clock_that_runs_for_the_next_actor(world: World)
     one = problem(world, due_on=TODAY + timedelta(days=30), clock="reinspect", clock_on=TODAY - timedelta(days=1), next_actor="inspector")
     (row,) = [row for row in mine(world, "zhangdian")["problems"]["rows"] if row["number"] == one.number]
     assert (row["urgency"], row["clock"], row["due_on"]) == ("overdue", "reinspect", (TODAY - timedelta(days=1)).isoformat())
+
+
+@pytest.mark.parametrize("why", ["no_day_set", "no_calendar", "not_confirmed", "no_limit", "no_term", "before_clocks"])
+def test_where_there_is_no_day_it_is_said_why(world: World, why: str) -> None:
+    one = problem(world, clock_on=None, due_on=None, clock_reason={"limit": "fix", "none": why})
+    (row,) = [row for row in mine(world, "zhangdian")["problems"]["rows"] if row["number"] == one.number]
+    assert (row["urgency"], row["due_on"], row["no_day"]) == ("undated", None, why)
+    page = world.desk("zhangdian").get("/mine", headers={"Accept": "text/html", "Accept-Language": "zh"}).text
+    assert f"未定期限 · {texts('zh')[f'why_{why}']}" in page
 
 
 @pytest.mark.parametrize(("word", "waits"), [
