@@ -1,6 +1,7 @@
-"""`ledger publish|restate|restated|difference|check`: published periods. Each reads options, calls one function and prints."""
+"""`ledger publish|restate|restated|file|difference|check`: published periods. Each reads options, calls one function and prints."""
 
 import sys
+from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +11,7 @@ from backend.cli import as_json, show, with_app
 from backend.cli.reading import ledger
 from backend.database import snapshot
 from backend.errors import NotFound
+from backend.exports import periods
 from backend.ledgers import queries as ledgers
 from backend.ops.apply import submit
 from backend.periods import comparing, queries
@@ -57,6 +59,30 @@ def ledger_restated(number: str, node: str | None, by: str, as_json: bool) -> No
         made = queries.restated(session, SYSTEM, found, None, at, by)
         made["changes"] = queries.rows(session, SYSTEM, found, None, at, by, None, None)
     show(made, as_json)
+
+
+@ledger.command("file")
+@click.argument("number")
+@click.option("--format", "form", type=click.Choice(list(periods.FORMS)), required=True)
+@click.option("--restated", "is_restated", is_flag=True, help="then, now and why instead")
+@click.option("--edition", default=None, help="with --restated: as that restatement told it; default: as of now")
+@_node
+@_by
+@click.option("--out", type=click.Path(path_type=Path), required=True)
+@with_app
+def ledger_file(
+    number: str, form: str, is_restated: bool, edition: str | None, node: str | None, by: str, out: Path
+) -> None:
+    """A published period as a file, with number, digest and completeness below its rows."""
+    if edition is not None and not is_restated:
+        raise click.UsageError("--edition is one of --restated")
+    with snapshot() as session, open(out, "wb") as file:
+        at = node or territory.city_id(session)
+        if is_restated:
+            periods.write_restated(session, SYSTEM, number, form, at, by, edition, file)
+        else:
+            periods.write(session, SYSTEM, number, form, at, by, file)
+    click.echo(str(out))
 
 
 @ledger.command("difference")

@@ -53,4 +53,4 @@ def named(what: str, form: str) -> Export:
 def write(session: Session, actor: Actor, what: str, form: str, node: str, today: date, file: IO[bytes]) -> None:
     """Write an export of a node into a binary file that can seek. Raises NotFound: no such export, no such node of theirs."""
     export = named(what, form)
-    tables.FORMS[form][1](file, export.title, export.columns, export.rows(session, actor, node, today))
+    tables.FORMS[form][1](file, export.title, export.columns, export.rows(session, actor, node, today), ())

@@ -8,6 +8,7 @@ import csv
 import hashlib
 import io
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any
 
@@ -17,6 +18,9 @@ from backend.exports.sheets import Book
 
 Columns = Sequence[tuple[str, str]]
 Rows = Iterable[Mapping[str, Any]]
+Foot = Sequence[
+    tuple[str, str, str, Any]
+]  # what a file says below its rows: member, label, words, and the value itself
 DANGEROUS = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 
 
@@ -48,8 +52,8 @@ class Tally:
         yield f"# 共 {self.count} 行 rows; sha256 {self.sha256}"
 
 
-def csv_lines(columns: Columns, rows: Rows) -> Iterator[str]:
-    """RFC 4180 with a BOM for Excel; the footer says how many rows and their SHA-256."""
+def csv_lines(columns: Columns, rows: Rows, foot: Foot = ()) -> Iterator[str]:
+    """RFC 4180 with a BOM for Excel; the footer says how many rows and their SHA-256, and then what `foot` does."""
     tally = Tally()
     yield "\ufeff" + _line([title for _, title in columns])
     for row in rows:
@@ -57,6 +61,7 @@ def csv_lines(columns: Columns, rows: Rows) -> Iterator[str]:
         tally.add(line.encode())
         yield line
     yield _line([f"# 共 {tally.count} 行 rows", f"sha256 {tally.sha256}"])
+    yield from (_line([f"# {label}", safe(words)]) for _, label, words, _ in foot)
 
 
 def _line(cells: Sequence[Any]) -> str:
@@ -65,24 +70,26 @@ def _line(cells: Sequence[Any]) -> str:
     return buffer.getvalue()
 
 
-def write_csv(file: IO[bytes], title: str, columns: Columns, rows: Rows) -> None:
+def write_csv(file: IO[bytes], title: str, columns: Columns, rows: Rows, foot: Foot = ()) -> None:
     """CSV into a binary file."""
-    for line in csv_lines(columns, rows):
+    for line in csv_lines(columns, rows, foot):
         file.write(line.encode())
 
 
-def write_jsonl(file: IO[bytes], title: str, columns: Columns, rows: Rows) -> None:
-    """One JSON object a line; the last line is {"rows", "sha256"}."""
+def write_jsonl(file: IO[bytes], title: str, columns: Columns, rows: Rows, foot: Foot = ()) -> None:
+    """One JSON object a line; the last line is {"rows", "sha256"} and the members of `foot`."""
     tally = Tally()
     for row in rows:
         line = orjson.dumps({name: row.get(name) for name, _ in columns}) + b"\n"
         tally.add(line)
         file.write(line)
-    file.write(orjson.dumps({"rows": tally.count, "sha256": tally.sha256}) + b"\n")
+    said = {name: value for name, _, _, value in foot}
+    file.write(orjson.dumps({"rows": tally.count, "sha256": tally.sha256, **said}) + b"\n")
 
 
-def write_geojson(file: IO[bytes], title: str, columns: Columns, rows: Rows) -> None:
-    """RFC 7946, WGS 84: a point each, none where there is no place yet; rows and digest are members beside the features."""
+def write_geojson(file: IO[bytes], title: str, columns: Columns, rows: Rows, foot: Foot = ()) -> None:
+    """RFC 7946, WGS 84: a point each, none where there is no place yet; rows and digest are members beside the features, as
+    those of `foot` are."""
     tally, names = Tally(), [name for name, _ in columns if name not in ("lon", "lat")]
     file.write(b'{"type":"FeatureCollection","features":[\n')
     for row in rows:
@@ -96,17 +103,18 @@ def write_geojson(file: IO[bytes], title: str, columns: Columns, rows: Rows) -> 
         )
         file.write(b",\n" + line if tally.count else line)
         tally.add(line + b"\n")
-    file.write(b'\n],"rows":%d,"sha256":"%s"}\n' % (tally.count, tally.sha256.encode()))
+    said = orjson.dumps({"rows": tally.count, "sha256": tally.sha256, **{name: value for name, _, _, value in foot}})
+    file.write(b"\n]," + said[1:] + b"\n")
 
 
-def write_xlsx(file: IO[bytes], title: str, columns: Columns, rows: Rows) -> None:
+def write_xlsx(file: IO[bytes], title: str, columns: Columns, rows: Rows, foot: Foot = ()) -> None:
     """One sheet."""
     book = Book(file)
-    _sheet(book, title, columns, rows)
+    _sheet(book, title, columns, rows, foot)
     book.close()
 
 
-def _sheet(book: Book, title: str, columns: Columns, rows: Rows) -> int:
+def _sheet(book: Book, title: str, columns: Columns, rows: Rows, foot: Foot = ()) -> int:
     tally, names = Tally(), [name for name, _ in columns]
 
     def cells() -> Iterator[Sequence[Any]]:
@@ -115,7 +123,12 @@ def _sheet(book: Book, title: str, columns: Columns, rows: Rows) -> int:
             tally.add(orjson.dumps(found) + b"\n")
             yield found
 
-    book.sheet(title, [label for _, label in columns], cells(), tally.words())
+    book.sheet(
+        title,
+        [label for _, label in columns],
+        cells(),
+        chain(tally.words(), (f"# {label} {words}" for _, label, words, _ in foot)),
+    )
     return tally.count
 
 
@@ -129,7 +142,7 @@ def xlsx(target: Path, sheets: Iterable[tuple[str, Columns, Rows]]) -> dict[str,
 
 
 # form: (media type, writer)
-FORMS: Mapping[str, tuple[str, Callable[[IO[bytes], str, Columns, Rows], None]]] = {
+FORMS: Mapping[str, tuple[str, Callable[[IO[bytes], str, Columns, Rows, Foot], None]]] = {
     "csv": ("text/csv", write_csv),
     "xlsx": ("application/vnd.openxmlformats-officedocument.spreadsheetml.sheet", write_xlsx),
     "jsonl": ("application/x-ndjson", write_jsonl),

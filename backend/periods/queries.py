@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from backend.access.roles import may
 from backend.access.scope import SYSTEM, Actor, is_within, lies, sees, under, visible
 from backend.database import clock as clock_now
+from backend.errors import NotFound
 from backend.ledgers import queries as ledgers
 from backend.periods import counting, rules
 from backend.periods.models import LedgerPeriod, PeriodCell, PeriodChange
@@ -27,6 +28,24 @@ MOST = 1000
 def get(session: Session, actor: Actor, number: str) -> LedgerPeriod | None:
     """One publication."""
     return session.scalars(visible(LedgerPeriod, actor).where(LedgerPeriod.number == number)).first()
+
+
+def published(session: Session, actor: Actor, number: str) -> LedgerPeriod:
+    """A published period that is no restatement. Raises NotFound."""
+    found = get(session, actor, number)
+    if found is None or found.restates is not None:
+        raise NotFound()
+    return found
+
+
+def edition_of(session: Session, actor: Actor, number: str, text: str | None) -> LedgerPeriod | None:
+    """A restatement by its edition; None: the question is put now. Raises NotFound."""
+    if text is None:
+        return None
+    found = next((each for each in restatements(session, actor, number) if str(each.edition) == text), None)
+    if found is None:
+        raise NotFound("no such restatement")
+    return found
 
 
 def key_of(asked: Window, edition: int) -> str:

@@ -3,16 +3,13 @@
 from typing import Any
 
 from flask import Blueprint
-from sqlalchemy.orm import Session
 
 from backend import incoming
 from backend.access.guard import reader
-from backend.access.scope import Actor
 from backend.database import snapshot, to_ms
 from backend.errors import NotFound
 from backend.ledgers import queries as ledgers
 from backend.periods import comparing, queries
-from backend.periods.models import LedgerPeriod
 from backend.periods.rules import REASONS
 
 periods_bp = Blueprint("periods", __name__, url_prefix="/v1/periods")
@@ -32,9 +29,9 @@ def listed() -> dict[str, Any]:
 @periods_bp.get("/<number>")
 def period(number: str) -> dict[str, Any]:
     actor, asked = reader("ledger.read"), incoming.parameters("node", "by")
-    by = _axis(asked.get("by"))
+    by = axis(asked.get("by"))
     with snapshot() as session:
-        found = _published(session, actor, number)
+        found = queries.published(session, actor, number)
         figures = queries.rollup(session, actor, found, asked.get("node") or ledgers.home(session, actor), by)
         later = [queries.told(session, actor, each) for each in queries.restatements(session, actor, number)]
         return {"period": queries.told(session, actor, found), "figures": figures, "restatements": later}
@@ -43,20 +40,20 @@ def period(number: str) -> dict[str, Any]:
 @periods_bp.get("/<number>/restatement")
 def restatement(number: str) -> dict[str, Any]:
     actor, asked = reader("ledger.read"), incoming.parameters("node", "by", "edition")
-    by = _axis(asked.get("by"))
+    by = axis(asked.get("by"))
     with snapshot() as session:
-        found, node = _published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
-        edition = _edition(session, actor, number, asked.get("edition"))
+        found, node = queries.published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
+        edition = queries.edition_of(session, actor, number, asked.get("edition"))
         return queries.restated(session, actor, found, edition, node, by)
 
 
 @periods_bp.get("/<number>/changes")
 def changes(number: str) -> dict[str, Any]:
     actor, asked = reader("ledger.read"), incoming.parameters("node", "by", "edition", "key", "reason")
-    by, reason = _axis(asked.get("by")), _reason(asked.get("reason"))
+    by, reason = axis(asked.get("by")), _reason(asked.get("reason"))
     with snapshot() as session:
-        found, node = _published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
-        edition = _edition(session, actor, number, asked.get("edition"))
+        found, node = queries.published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
+        edition = queries.edition_of(session, actor, number, asked.get("edition"))
         rows = queries.rows(session, actor, found, edition, node, by, asked.get("key"), reason)
         return {"number": number, "node": node, "rows": rows}
 
@@ -64,7 +61,7 @@ def changes(number: str) -> dict[str, Any]:
 @periods_bp.get("/<number>/since/<earlier>")
 def difference(number: str, earlier: str) -> dict[str, Any]:
     actor, asked = reader("ledger.read"), incoming.parameters("node", "by", "key", "flow")
-    by = _axis(asked.get("by"))
+    by = axis(asked.get("by"))
     with snapshot() as session:
         one, two = (queries.get(session, actor, each) for each in (earlier, number))
         if one is None or two is None:
@@ -86,24 +83,8 @@ def check(number: str) -> dict[str, Any]:
         return {"number": number, "digest": found.digest, **queries.checked(session, found)}
 
 
-def _published(session: Session, actor: Actor, number: str) -> LedgerPeriod:
-    found = queries.get(session, actor, number)
-    if found is None or found.restates is not None:
-        raise NotFound()
-    return found
-
-
-def _edition(session: Session, actor: Actor, number: str, text: str | None) -> LedgerPeriod | None:
-    """A restatement by its edition; None: the question is put now. Raises NotFound."""
-    if text is None:
-        return None
-    found = next((each for each in queries.restatements(session, actor, number) if str(each.edition) == text), None)
-    if found is None:
-        raise NotFound("no such restatement")
-    return found
-
-
-def _axis(text: str | None) -> str:
+def axis(text: str | None) -> str:
+    """The axis that a request names, else the place. Raises Invalid."""
     return "area" if text is None else incoming.one_of("by", text, AXES)
 
 
