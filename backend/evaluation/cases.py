@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, visible
-from backend.evaluation.rules import Case, Deed, deed, earliest, is_within, kept_limit, lasted
+from backend.evaluation.rules import Case, Deed, deed, earliest, is_proven, is_within, kept_limit, lasted
 from backend.handovers.models import Handover
 from backend.inspections.models import Inspection
 from backend.ledgers.models import LedgerLine
@@ -25,6 +25,7 @@ from backend.sampling.rules import PASSED
 from backend.territory import queries as territory
 
 FIXES = ("report_fixed", "close", "confirm_fix")
+SIGHTS = ("raise", "report", "danger")  # acts whose photos show the danger
 KEPT = ("applied", "proposed")
 Told = tuple[str, str | None, datetime]  # of what, by which op, when it was received
 
@@ -36,6 +37,7 @@ def all_cases(session: Session, asked: Window, clock: int, at: datetime) -> Iter
     events = _events(session, at)
     yield from _on_time(session, asked, held, events, at)
     yield from _lasting(session, asked, held, events)
+    yield from _evidence(session, asked, held, events)
     yield from _reinspected(session, asked, at)
     yield from _replies(session, asked, at)
 
@@ -95,6 +97,7 @@ def _events(session: Session, at: datetime) -> list[Any]:
         ProblemEvent.op_id,
         ProblemEvent.from_state,
         ProblemEvent.to_state,
+        ProblemEvent.photos,
     )
     told = (
         visible(ProblemEvent, SYSTEM)
@@ -132,6 +135,26 @@ def _lasting(session: Session, asked: Window, held: dict[str, Any], events: list
         is_good = lasted(closings[name], again.get(name, ()), asked)
         if is_good is not None:
             yield _case("lasting", held[name], is_good, _late(earliest(closings[name]), asked))
+
+
+def _evidence(session: Session, asked: Window, held: dict[str, Any], events: list[Any]) -> Iterator[Case]:
+    """Each problem that was closed in the period: is there a photo of the danger and one of its end? It is the district's alone:
+    who had to put it right has no say in what the finder photographed."""
+    closings = _deeds(session, (_told(e) for e in events if e.to_state == "closed" and e.from_state != "closed"))
+    before, after = defaultdict[str, set[str]](set), defaultdict[str, set[str]](set)
+    for event in events:
+        is_fixed_at_once = (
+            event.action in SIGHTS and event.to_state == "fix_reported"
+        )  # both are in the finder's one list
+        if event.action in SIGHTS:
+            before[event.problem_id].update(event.photos)
+        if event.action in FIXES or is_fixed_at_once:
+            after[event.problem_id].update(event.photos)
+    for name in sorted(closings.keys() & held.keys()):
+        first = earliest(each for each in closings[name] if is_within(each, asked))
+        if first is not None:
+            is_good = is_proven(before[name], after[name])
+            yield Case("evidence", name, is_good, held[name].district_id, days_late=_late(first, asked))
 
 
 def _reinspected(session: Session, asked: Window, at: datetime) -> Iterator[Case]:

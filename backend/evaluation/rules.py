@@ -6,7 +6,7 @@ no wrong: what was done is judged by when it was done, whoever carried it here a
 nobody here knew. So a day that syncs nine days late leaves every score as if it had synced at once, but for what it tells anew.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -17,6 +17,7 @@ from backend.periods.rules import Window
 SUBJECTS: Mapping[str, str] = {"district": "区县", "department": "部门", "school": "学校"}
 INDICATORS: Mapping[str, str] = {
     "coverage": "排查覆盖率", "on_time": "按期整改率", "reinspection": "复查合格率", "lasting": "未复发率", "reply": "按期回复率",
+    "evidence": "整改前后照片齐全率",
 }  # fmt: skip
 FEW = 10  # below so many cases a share says little, and the score says so
 
@@ -78,6 +79,11 @@ def lasted(closings: Iterable[Deed], reopenings: Iterable[Deed], asked: Window) 
     """
     first = earliest(each for each in closings if is_within(each, asked))
     return None if first is None else all(each.done_at <= first.done_at for each in reopenings)
+
+
+def is_proven(before: Collection[str], after: Collection[str]) -> bool:
+    """Whether there is a picture of the danger and another one of its end. One picture cannot be both."""
+    return bool(before) and bool(after) and len({*before, *after}) > 1
 
 
 def figures(cases: Iterable[Case], kind: str) -> dict[str, dict[str, list[int]]]:

@@ -21,6 +21,7 @@ class Weights(Strict):
     reinspection = _weight()
     lasting = _weight()
     reply = _weight()
+    evidence = _weight()
 
     @validates_schema(skip_on_field_errors=True)
     def _weighs_something(self, data: Mapping[str, Any], **_: Any) -> None:

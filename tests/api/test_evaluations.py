@@ -11,7 +11,7 @@ from backend.workdays import local_date
 from tests import make
 from tests.cast import A, B, World, told
 
-WEIGHTS = {"coverage": 20, "on_time": 50, "reinspection": 10, "lasting": 10, "reply": 10}
+WEIGHTS = {"coverage": 20, "on_time": 50, "reinspection": 10, "lasting": 10, "reply": 5, "evidence": 5}
 
 
 def do(world: World, verb: str, login: str = "city", **args: Any) -> Any:

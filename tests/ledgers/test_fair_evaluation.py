@@ -48,13 +48,14 @@ class Life:
     passed: bool | None  # what a re-inspection saw
     answered: int | None  # of the handover that it is in
     carried: frozenset[str]
+    shown: bool = True  # the finder took a photo
 
 
 LIVES = st.lists(
     st.builds(
         Life, st.sampled_from([A, B]), st.sampled_from(["market", "transport"]), st.integers(0, 6), st.none() | st.integers(0, 14), st.integers(0, 3),
         st.sampled_from([None, -1, 2]), st.none() | st.booleans(), st.none() | st.integers(0, 14),
-        st.frozensets(st.sampled_from(["seen", "fix", "doubt", "result", "reply"])),
+        st.frozensets(st.sampled_from(["seen", "fix", "doubt", "result", "reply"])), st.booleans(),
     ),
     min_size=1, max_size=6,
 )  # fmt: skip
@@ -86,10 +87,10 @@ class Told:
             "area_path": f"370300/{site.district_id}", "received_at": came_at, "answers": {}, "remarks": {}, "values": {}}])  # fmt: skip
         return came_at
 
-    def event(self, problem: str, n: int, action: str, op: str, at: datetime, states: tuple[str, str]) -> None:
+    def event(self, problem: str, n: int, action: str, op: str, at: datetime, states: tuple[str, str], *photos: str) -> None:
         insert_many(self.session.connection(), ProblemEvent.__table__, [{
             "problem_id": problem, "n": n, "area_path": "370300", "at": at, "actor_id": "u-city", "action": action,
-            "from_state": states[0], "to_state": states[1], "op_id": op, "ver": n}])  # fmt: skip
+            "from_state": states[0], "to_state": states[1], "op_id": op, "ver": n, "photos": list(photos)}])  # fmt: skip
 
     def life(self, n: int, one: Life, site: Any, shift: int = 0) -> None:
         """All that becomes of a problem; `shift`: days by which it was received, and all that followed was done, later."""
@@ -100,14 +101,15 @@ class Told:
             "grade": "general", "programme": "campus-perimeter", "state": "assigned", "is_open": True, "due_on": due_on, "found_at": day(one.found),
         }  # fmt: skip
         insert_many(self.session.connection(), LedgerLine.__table__, [line(name, 1, columns)])
-        self.inspection(site, day(one.found), "seen" in one.carried or bool(shift))
+        came_at = self.inspection(site, day(one.found), "seen" in one.carried or bool(shift))
+        self.event(name, 0, "raise", "", came_at, ("found", "found"), *(["before"] if one.shown else []))
         if one.answered is not None:
             self.reply(name, one, due_on, at + one.answered)
         if one.fixed is None:
             return
         done = day(at + one.fixed)
         op, came_at = self.op(done, "fix" in one.carried)
-        self.event(name, 1, "report_fixed", op, came_at, ("assigned", "fix_reported"))
+        self.event(name, 1, "report_fixed", op, came_at, ("assigned", "fix_reported"), "after")
         closed_at = max(came_at, done + timedelta(days=LATE_DAYS)) + timedelta(days=one.closed)  # at a desk, once it is known
         self.event(name, 2, "close", self.op(closed_at, False)[0], closed_at, ("fix_reported", "closed"))
         if one.doubted is not None:
@@ -186,6 +188,9 @@ def carried_late(world: World, lives: list[Life]) -> None:
     assert scored(late) == scored(punctual)
     assert all(case.days_late == 0 for week in punctual for case in week)
     assert {case.days_late for week in late for case in week} <= {0, LATE_DAYS}
+    proven = {case.ref: case for week in late for case in week if case.indicator == "evidence"}
+    assert {ref: case.is_good for ref, case in proven.items()} == {f"fair-p{n}": one.shown for n, one in enumerate(lives) if one.fixed is not None}
+    assert all(case.district and not case.department and not case.school for case in proven.values()), "the finder's photo is no office's fault"
 
 
 @FEW
@@ -206,7 +211,7 @@ def test_the_same_of_many_more_days(world: World, lives: list[Life]) -> None:
 def heard_late(world: World, lives: list[Life]) -> None:
     """The office hears of it nine days later, so its limit and all that it does lie nine days later: in other weeks, judged the same."""
     punctual, late = told(world, lives, late=True), told(world, lives, late=True, shift=LATE_DAYS)
-    kinds = ("on_time", "lasting", "reply", "reinspection")
+    kinds = ("on_time", "lasting", "reply", "reinspection", "evidence")
     assert whole(late, *kinds) == whole(punctual, *kinds)
     covered = [[{c.ref for c in week if c.indicator == "coverage" and c.is_good} for week in weeks] for weeks in (punctual, late)]
     assert covered[0] == covered[1], "a school was inspected when it was"

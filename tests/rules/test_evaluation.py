@@ -31,3 +31,8 @@ def test_a_score_by_hand() -> None:
 
 def test_the_weights_that_are_taken_are_those_of_the_indicators() -> None:
     assert set(Weights().fields) == set(rules.INDICATORS) and Weights().validate({}) and not Weights().validate({"reply": 1})
+
+
+@given(before=st.sets(st.sampled_from("abc")), after=st.sets(st.sampled_from("abc")))
+def test_a_fix_is_proven_by_two_pictures_that_are_not_the_same(before: set[str], after: set[str]) -> None:
+    assert rules.is_proven(before, after) == any(one != other for one in before for other in after)
