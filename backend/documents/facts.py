@@ -21,11 +21,13 @@ from backend.problems.life import STATES
 from backend.problems.models import Problem
 from backend.responsibility import queries as responsibility
 from backend.responsibility.gaps import LAYERS_ZH
+from backend.supervision import queries as supervision
 from backend.territory import queries as territory
 from backend.workdays import local_date
 
 OFFICES = {"city": "市级牵头", "district": "区县牵头", "township": "镇办属地", "auditor": "督查"}
 LAYERS = {layer: f"{name}责任人" for layer, name in LAYERS_ZH.items()}
+UNPLACED = "未定位"
 UNMET: Mapping[str, tuple[Callable[[Problem], bool], str]] = {
     "open": (lambda p: p.is_open, "is not open any more"),
     "major": (lambda p: p.grade == "major", "has not been judged a major hazard"),
@@ -56,6 +58,10 @@ def office(session: Session, actor: Actor) -> str:
 def of_problem(session: Session, actor: Actor, kind: Kind, name: str, now: datetime) -> About:
     """Facts of a problem. Raises Refused: target_missing, guard_failed."""
     found = problems.get(session, actor, name)
+    if (
+        found is None and kind.answers == "handover"
+    ):  # whoever was told of it answers, though it is another's to put right
+        found = supervision.get_given(session, actor, name)
     if found is None:
         raise Refused("target_missing", "no such problem within your territory")
     for must in kind.must:
@@ -107,14 +113,14 @@ def of_list(session: Session, actor: Actor, kind: Kind, name: str, now: datetime
 
 
 def _place(row: Mapping[str, Any]) -> tuple[str, ...]:
-    return row["district"], row["township"], row["site"], row["item"], row["number"]
+    return row["district"] or UNPLACED, row["township"], row["site"], row["item"], row["number"]
 
 
 def _list_row(row: Mapping[str, Any], chain: Any, words: Words) -> dict[str, Any]:
     held = {link.layer: link.holder or "" for link in chain if link.layer != "department" or link.is_lead}
     named = [words.departments.get(k.department_id, "") for k in chain if k.layer == "department" and not k.is_lead]
     return {
-        **row, "area": row["district"] + row["township"], "item": f"{row['item']} {row['item_text']}", "basis": "；".join(row["basis"]),
+        **row, "area": row["district"] + row["township"] or UNPLACED, "item": f"{row['item']} {row['item_text']}", "basis": "；".join(row["basis"]),
         "supporting": "、".join(sorted(named)), "gaps": "、".join(sorted({LAYERS[k.layer] for k in chain if k.is_gap})), "acceptance": "",
         **{f"{layer}_holder": held.get(layer, "") for layer in ("department", "district", "township", "unit")},
     }  # fmt: skip

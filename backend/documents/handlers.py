@@ -11,7 +11,7 @@ from backend import rows
 from backend.access import numbers
 from backend.access.scope import Actor
 from backend.database import lock
-from backend.documents import facts, queries
+from backend.documents import acts, facts, queries
 from backend.documents.kinds import KINDS, Kind
 from backend.documents.models import Document
 from backend.effects import Effect, Event, OpLike
@@ -35,9 +35,12 @@ def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         session, actor, kind, op.ent_id, now
     )
     answered = _answered(session, actor, kind, op.args["answers"], about)
+    given = _given(session, op, actor, kind, about)
     number, year, n = _number(session, name, now)
     said = {**_head(session, actor, name, number, now), **about.said, "answers": answered}
-    said["fields"] = [[key, of.label, op.args["fields"].get(key, "").strip()] for key, of in kind.fields.items()]
+    if (before := acts.due_before(session, actor, name, about.ent[1])) is not None:
+        said["due_before"] = before
+    said["fields"] = [[key, of.label, given[key]] for key, of in kind.fields.items()]
     text, ent = canonical(said), about.ent
     found = fingerprint(text)
     rows.add(session, Document, {
@@ -50,6 +53,16 @@ def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     return Effect(
         events=[event], summary={**told, "kind": name, "about": list(ent), "area_path": about.area_path}, result=told
     )
+
+
+def _given(session: Session, op: OpLike, actor: Actor, kind: Kind, about: facts.About) -> dict[str, str]:
+    """Every field of the kind: what the issuer filled in, else what the act says. Raises Refused invalid where one must be there."""
+    known = acts.filled(session, actor, op.args["kind"], about.ent[1])
+    written = {key: op.args["fields"].get(key, "").strip() for key in kind.fields}
+    given = {key: value or known.get(key, "") for key, value in written.items()}
+    if lacking := [key for key, of in kind.fields.items() if of.is_required and not given[key]]:
+        raise Refused("invalid", "; ".join(f"/fields/{key}: must be filled in" for key in lacking))
+    return given
 
 
 def canonical(said: dict[str, Any]) -> str:

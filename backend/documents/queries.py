@@ -11,19 +11,24 @@ from backend.documents.models import Document
 from backend.handovers.models import Handover
 from backend.handovers.queries import seen
 from backend.problems.models import Problem
+from backend.supervision import queries as supervision
 from sync_protocol.identity import fingerprint
+
+OF_A_TRANSFER = ("handover", "receipt", "feedback")  # papers that travel between the two sides of a transfer
 
 
 def _seen(actor: Actor) -> Select[Document]:
-    """SELECT of the documents that `actor` may see: of a problem by the problem, of a handover by the handover, of a
-    place by the place and department."""
+    """SELECT of the documents that `actor` may see: of a problem by the problem (those of a transfer by its receiver as
+    well), of a handover by the handover, of a place by the place and department."""
     mine = visible(Problem, actor).with_only_columns(Problem.id)
     of_problem = and_(Document.ent_type == "problem", Document.ent_id.in_(mine))
+    told = supervision.given(actor)
+    of_transfer = and_(Document.ent_type == "problem", Document.kind.in_(OF_A_TRANSFER), Document.ent_id.in_(told))
     where = condition(Document, actor)
     of_node = and_(Document.ent_type == "node", true() if where is None else where)
     given = seen(actor).with_only_columns(Handover.id)
     of_handover = and_(Document.ent_type == "handover", Document.ent_id.in_(given))
-    return visible(Document, SYSTEM).where(or_(of_problem, of_node, of_handover))
+    return visible(Document, SYSTEM).where(or_(of_problem, of_transfer, of_node, of_handover))
 
 
 def get(session: Session, actor: Actor, number: str) -> Document | None:

@@ -41,7 +41,7 @@ class Issue(Strict):
 
 def _fault(of: Field, value: str) -> str | None:
     if not value:
-        return "must be filled in" if of.is_required else None
+        return None  # whether it must be there is known when the act has been read (handlers.py)
     if of.kind == "one" and value not in of.choices:
         return f"one of {'、'.join(of.choices)}"
     return "a day, YYYY-MM-DD" if of.kind == "date" and not _is_day(value) else None

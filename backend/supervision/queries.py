@@ -63,6 +63,25 @@ def of_problem(session: Session, actor: Actor, problem_id: str) -> Sequence[Proc
     return session.scalars(statement.order_by(Proceeding.opened_at, Proceeding.id)).all()
 
 
+def newest(session: Session, actor: Actor, kind: str, problem_id: str, box: str = "received") -> Proceeding | None:
+    """The newest proceeding of a kind on a problem that `actor` may see; a transfer as one side of it (`box`) has it."""
+    statement = _box(actor, box, STATES["all"]) if kind == "transfer" else _seen(actor, kind)
+    statement = statement.where(Proceeding.problem_id == problem_id)
+    return session.scalars(statement.order_by(Proceeding.opened_at.desc(), Proceeding.id.desc())).first()
+
+
+def given(actor: Actor) -> Select[Any]:
+    """SELECT of the ids of the problems that were transferred to the actor's office: it answers for them, and need not see them
+    otherwise."""
+    return _box(actor, "received", STATES["all"]).with_only_columns(Proceeding.problem_id)
+
+
+def get_given(session: Session, actor: Actor, name: str) -> Problem | None:
+    """A problem, by id or number, that was transferred to the actor's office."""
+    named = (Problem.id == name) | (Problem.number == name)
+    return session.scalars(visible(Problem, SYSTEM).where(named, Problem.id.in_(given(actor)))).first()
+
+
 def transfers(
     session: Session, actor: Actor, box: str, state: str, after: tuple[datetime, str] | None, limit: int
 ) -> Sequence[Any]:
