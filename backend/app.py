@@ -19,7 +19,7 @@ from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
 from backend.accounts import tokens
 from backend.config import Config, load
-from backend.console.views import console_bp
+from backend.console.views import console_bp, fault_page
 from backend.database import snapshot, transaction
 from backend.documents.views import documents_bp
 from backend.errors import CODES, RETRYABLE, NotFound, Problem
@@ -222,14 +222,25 @@ def _answer_error(fault: Exception) -> Response:
     return render(Problem("internal"))
 
 
+def _is_for_a_person() -> bool:
+    """Whether a browser asks for a page: it likes HTML better than JSON, and does not speak to a door of machines."""
+    kinds = ("application/problem+json", "application/json", "text/html")
+    is_door = request.path.startswith(("/v1/", "/sync/"))
+    return not is_door and bool(request.accept_mimetypes) and request.accept_mimetypes.best_match(kinds) == "text/html"
+
+
 def render(problem: Problem, more: dict[str, str] | None = None) -> Response:
-    """RFC 9457 problem+json of an error, in the language that was asked for."""
+    """RFC 9457 problem+json of an error, in the language that was asked for; for a person with a browser, a page."""
     language = "en" if request.accept_languages.best_match(["zh", "en"]) == "en" else "zh"
     extra = dict(problem.extra)
     headers = {k: v for k, v in (more or {}).items() if k == "Allow"} | extra.pop("headers", {})
     if problem.retry_after_s:
         headers["Retry-After"] = str(problem.retry_after_s)
         extra.setdefault("retry_after", problem.retry_after_s)
+    if _is_for_a_person():
+        page = fault_page(problem)
+        page.headers.extend(headers)
+        return page
     body = {"type": f"/problems/{problem.code}", "title": problem.title(language), "status": problem.status, "code": problem.code,
             "detail": problem.detail, "errors": list(problem.errors), "retryable": problem.code in RETRYABLE} | extra  # fmt: skip
     if request.path.startswith(("/sync/v1/blobs", "/sync/v1/rescue")):

@@ -159,6 +159,8 @@ def faults(exchange: Exchange) -> list[str]:
     """Everything in which an exchange departs from the contract."""
     path = unquote(urlsplit(exchange.target).path)
     operation = operation_of(exchange.method, path)
+    if _is_page_of_a_fault(exchange, path):
+        return _always(exchange)
     if operation is None:
         return _universal(exchange, path)
     if exchange.status not in operation.statuses:
@@ -166,6 +168,13 @@ def faults(exchange: Exchange) -> list[str]:
     response = resolved(operation.spec["responses"][str(exchange.status)])
     found = [*_headers(response, exchange), *_answer(response, exchange), *_always(exchange)]
     return found if exchange.status >= 400 else [*found, *_request(operation, exchange, path)]
+
+
+def _is_page_of_a_fault(exchange: Exchange, path: str) -> bool:
+    """A browser is told of an error by a page (info.description): the same status, HTML instead of problem+json."""
+    is_page = exchange.got.get("Content-Type", "").startswith("text/html") and b'id="fault"' in exchange.answer
+    is_asked = "text/html" in exchange.sent.get("Accept", "")
+    return exchange.status >= 400 and is_page and is_asked and not path.startswith(("/v1/", "/sync/"))
 
 
 def check(exchange: Exchange) -> None:

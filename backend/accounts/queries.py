@@ -47,6 +47,13 @@ def user_of_id(session: Session, user_id: str) -> User | None:
     return session.scalars(visible(User, SYSTEM).where(User.id == user_id)).first()
 
 
+def names(session: Session, user_ids: Collection[str]) -> dict[str, str]:
+    """{id: name} of these people, those who have left too."""
+    columns = (User.id, User.name)
+    found = visible(User, SYSTEM).with_only_columns(*columns).where(User.id.in_(sorted(user_ids)))
+    return {row.id: row.name for row in session.execute(found)}
+
+
 def device_by_token(session: Session, token: str) -> Device | None:
     """The device of a token, revoked or not; only what a revoked one may still do begins here (P89)."""
     return session.scalars(_device(), {"hash": digest(token)}).first()

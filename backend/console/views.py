@@ -1,4 +1,4 @@
-"""Pages for people at a desk: sign-in, the start page, what is mine, the inbox. No decisions, no SQL."""
+"""Pages for people at a desk: sign-in, the start page, what is mine, a problem and its steps, the inbox. No decisions, no SQL."""
 
 import hmac
 from collections.abc import Callable
@@ -7,15 +7,17 @@ from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request
+from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
 
 from backend import incoming
 from backend.access.guard import person_actor, require, web_actor
 from backend.access.roles import may
 from backend.access.scope import Actor
 from backend.accounts import tokens
+from backend.console import cases, deeds
 from backend.console.drawing import draw
 from backend.console.texts import texts
+from backend.console.words import words
 from backend.database import snapshot, to_ms, transaction
 from backend.errors import Problem
 from backend.exports.ledgers import csv_text
@@ -44,13 +46,14 @@ console_bp = Blueprint(
 )
 COOKIE = "huyuan_session"
 MAX_FORM_BYTES = 500_000
+MOST_BYTES = {"console.act": 40_000_000}  # a form that brings photos
 INBOX_LINES = 50
 
 
 @console_bp.before_request
 def bound_form() -> None:
     """A form that never ends is refused while it is read: too_large."""
-    request.max_content_length = MAX_FORM_BYTES
+    request.max_content_length = MOST_BYTES.get(request.endpoint or "", MAX_FORM_BYTES)
 
 
 def _language() -> str:
@@ -66,18 +69,18 @@ def _page(template: str, status: int = 200, **facts: Any) -> Response:
     return answer
 
 
-def _for(permission: str) -> Callable[[Callable[[Actor], Any]], Callable[[], Any]]:
+def _for(permission: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """A page for who is signed in and may; a stranger is sent to sign in."""
 
-    def made(view: Callable[[Actor], Any]) -> Callable[[], Any]:
+    def made(view: Callable[..., Any]) -> Callable[..., Any]:
         @wraps(view)
-        def page() -> Any:
+        def page(**of: str) -> Any:
             try:
                 actor = web_actor()
             except Problem:
                 return redirect("/login")
             require(actor, permission)
-            return view(actor)
+            return view(actor, **of)
 
         return page
 
@@ -143,6 +146,44 @@ def mine(actor: Actor) -> Any:
     with snapshot() as session:
         found, unread = mine_today.today_of(session, actor, today()), notices.unread(session, actor)
     return _page("mine.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, states=dict(STATES), **found)
+
+
+@console_bp.get("/problem/<path:problem_id>")
+@_for("record.read")
+def problem(actor: Actor, problem_id: str) -> Any:
+    done = (request.args.get("done", ""), request.args.get("as", ""))
+    return _case(actor, problem_id, 200, done=done if _is_told(*done) else None)
+
+
+@console_bp.post("/problem/<path:problem_id>")
+def act(problem_id: str) -> Any:
+    actor = _own_form()
+    deed = deeds.sent()
+    status = deeds.carry_out(actor, deed, _language())
+    if status is None:
+        return _case(actor, problem_id, deed.status, deed=deed)
+    told = {"problem_id": problem_id, "done": deed.action, "as": status}
+    return redirect(url_for("console.problem", **told))  # type: ignore[arg-type] # a parameter's name is a keyword
+
+
+def _is_told(action: str, status: str) -> bool:
+    return action in words("zh")["actions"] and f"as_{status}" in texts("zh")
+
+
+def _case(actor: Actor, problem_id: str, status: int, **more: Any) -> Response:
+    """The page of a problem; with a form that was refused, that one is open and says why."""
+    with snapshot() as session:
+        facts, unread = cases.page_of(session, actor, problem_id), notices.unread(session, actor)
+        w, deed = words(_language()), more.get("deed")
+        more["known"] = deed and any(deed.action == f.action and deed.name == f.ent[1] for f in facts["forms"])
+        return _page("problem.html", status, actor=actor, csrf=g.get("csrf", ""), unread=unread, w=w, **facts, **more)
+
+
+def fault_page(fault: Problem) -> Response:
+    """What went wrong, for a person with a browser: in their language, with the way back."""
+    language = _language()
+    actor, csrf = g.get("actor"), g.get("csrf", "")
+    return _page("fault.html", fault.status, said=fault.title(language), code=fault.status, actor=actor, csrf=csrf)
 
 
 @console_bp.get("/inbox")

@@ -4,7 +4,7 @@ Never a database, a clock or a text of law.
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from backend.problems.table import (
     ACCEPTANCE,
@@ -143,6 +143,13 @@ def judge(action: str, role: str, now: Present) -> Judgement:
     )
     taken = {"applied": step, "proposed": PROPOSED}.get(verdict.status)
     return Judgement(verdict, taken, _why(action, now, verdict, unmet))
+
+
+def steps_open_to(role: str, now: Present) -> dict[str, Step]:
+    """The steps of the table that a role can take now, having seen all of it: what a page may offer, and nothing else."""
+    so_already = {"list": replace(now, is_same=now.is_listed)}
+    judged = {action: judge(action, role, so_already.get(action, now)) for action in STEPS[now.state]}
+    return {action: found.step for action, found in judged.items() if found.step and found.verdict.status == "applied"}
 
 
 def releases(action: str, step: Step | None) -> bool:

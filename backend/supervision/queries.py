@@ -70,6 +70,12 @@ def newest(session: Session, actor: Actor, kind: str, problem_id: str, box: str 
     return session.scalars(statement.order_by(Proceeding.opened_at.desc(), Proceeding.id.desc())).first()
 
 
+def received(session: Session, actor: Actor, problem_id: str) -> Sequence[Proceeding]:
+    """Transfers of a problem that the actor's office is to receive or to answer still, oldest first."""
+    statement = _box(actor, "received", STATES["unanswered"]).where(Proceeding.problem_id == problem_id)
+    return session.scalars(statement.order_by(Proceeding.opened_at, Proceeding.id)).all()
+
+
 def given(actor: Actor) -> Select[Any]:
     """SELECT of the ids of the problems that were transferred to the actor's office: it answers for them, and need not see them
     otherwise."""

@@ -80,15 +80,21 @@ def held(session: Session, actor: Actor, op: OpLike, kind: str) -> tuple[Proceed
     return queries.hold(session, found.id), problem
 
 
-def not_by(actor: Actor, found: Proceeding, problem: Problem) -> None:
-    """Nobody decides about what they asked for; a hazard listed by the city is decided about by the city.
-
-    Raises NotAllowed.
-    """
-    if actor.id == found.opened_by and actor.role != "system":
-        raise NotAllowed("nobody decides about their own application")
+def why_not_by(actor: Actor, opened_by: str, problem: Problem) -> str | None:
+    """Why somebody may not decide about an application: nobody decides about what they asked for; a hazard listed by the city
+    is decided about by the city. None: they may, as far as this goes."""
+    if actor.id == opened_by and actor.role != "system":
+        return "nobody decides about their own application"
     if problem.is_listed and problem.listed_level == "city" and actor.role == "district":
-        raise NotAllowed("what the city has listed is decided about by the city")
+        return "what the city has listed is decided about by the city"
+    return None
+
+
+def not_by(actor: Actor, found: Proceeding, problem: Problem) -> None:
+    """Raises NotAllowed where the actor is not to decide about an application."""
+    why = why_not_by(actor, found.opened_by, problem)
+    if why is not None:
+        raise NotAllowed(why)
 
 
 def stands(op: OpLike, found: Proceeding, problem: Problem, status: str) -> Effect:

@@ -75,6 +75,25 @@ def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
     return at
 
 
+def take_whole(actor: Actor, data: bytes, now: datetime) -> str:
+    """A photo that came in one piece, with a form of a desk: kept as an upload of its sender; returns its SHA-256. Twice is once.
+
+    Raises Problem too_large, storage_full, overloaded.
+    """
+    config, store, sha = current_app.extensions["config"], pipeline.store(), hashlib.sha256(data).hexdigest()
+    if len(data) > config.max_photo_bytes:
+        raise Problem("too_large", f"at most {config.max_photo_bytes} bytes")
+    if store.free_bytes() < config.min_free_bytes + len(data):
+        raise Problem("storage_full", retry_after_s=600)
+    found = create(actor, {"sha256": sha, "size": len(data), "mime": None}, now)
+    if found.done_at is None and found.offset < found.size:
+        generation = _fence(found.id, found.offset)
+        store.append(found.id, found.offset, data[found.offset :])
+        _keep(store, found.id, generation, found.size)
+        _finish(found, store, now)
+    return sha
+
+
 def _keep(store: PhotoStore, upload_id: str, generation: int, at: int) -> None:
     """Bytes to the disk, then the offset. On a slow line every KEEP_S seconds: a phone that gives up and comes again
     must find what it has sent, or one whose patience is shorter than its photo would never be done."""
