@@ -12,7 +12,7 @@ PLACES = {"upload_id": "0" * 40, "bundle_id": "nobody", "rescue_id": "0" * 40, "
 HEADERS = {
     "Tus-Resumable": "1.0.0", "Upload-Length": "5", "Upload-Offset": "0", "Upload-Metadata": make.metadata(NOBODY),
 }  # fmt: skip
-FORMS = {"login": "city", "password": "not the password", "csrf": "not the token"}
+FORMS = {"login": "city", "password": "not the password", "csrf": "not the token", "action": "note", "about": "p-none"}
 
 
 def path_of(operation: Operation, **places: str) -> str:
