@@ -1,7 +1,7 @@
 """Adding people, filling posts. Secrets are made in tokens.py, not here."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from sqlalchemy import bindparam, insert, or_, update
@@ -89,7 +89,18 @@ def go_away(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect
     if not queries.is_held(session, post.id, first, last):
         raise Refused("guard_failed", f"nobody holds {post.id} on all of these days: a deputy acts for somebody")
     session.execute(insert(Absence).values(post_id=post.id, **op.args))
-    return Effect(summary={"post": post.id, "area_path": post.area_path, "deputy_until": last.isoformat()})
+    told = _deputed(session, post, first, last)
+    return Effect(
+        events=[told], summary={"post": post.id, "area_path": post.area_path, "deputy_until": last.isoformat()}
+    )
+
+
+def _deputed(session: Session, post: Post, first: date, last: date) -> Event:
+    """That somebody acts for the holder of a post on these days; with the account of that holder, where one is known."""
+    terms = queries.terms(session, [post.id]).get(post.id, ())
+    held = next((term.user_id for term in terms if term.from_on <= first <= (term.to_on or first)), None)
+    told = {"post_id": post.id, "title": post.title_zh, "area_path": post.area_path, "department": post.department_id}
+    return Event("post.deputed", {**told, "from_on": first, "to_on": last, "to_user": held})
 
 
 def come_back(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:

@@ -19,13 +19,14 @@ from backend.ledgers.models import LedgerLine
 from backend.ledgers.sums import stood
 from backend.periods import field
 from backend.periods.rules import Window
-from backend.problems.models import ProblemEvent
+from backend.problems.models import Problem, ProblemEvent
 from backend.sampling.models import SampleItem
 from backend.sampling.rules import PASSED
 from backend.territory import queries as territory
 
 FIXES = ("report_fixed", "close", "confirm_fix")
 SIGHTS = ("raise", "report", "danger")  # acts whose photos show the danger
+UNFOUNDED = ("refuted", "deleted")
 KEPT = ("applied", "proposed")
 Told = tuple[str, str | None, datetime]  # of what, by which op, when it was received
 
@@ -127,14 +128,27 @@ def _on_time(session: Session, asked: Window, held: dict[str, Any], events: list
 
 
 def _lasting(session: Session, asked: Window, held: dict[str, Any], events: list[Any]) -> Iterator[Case]:
-    """Each problem that was closed in the period: did it stay so?"""
+    """Each problem that was closed in the period: did it stay so, under its own number and under any other?"""
     ends = [event for event in events if event.to_state == "closed" and event.from_state != "closed"]
     begins = [e for e in events if e.from_state == "closed" and e.to_state not in ("closed", "deleted", "merged")]
-    closings, again = (_deeds(session, map(_told, each)) for each in (ends, begins))
+    closings = _deeds(session, map(_told, ends))
+    again = _deeds(session, [*map(_told, begins), *_recurrences(session, events)])
     for name in sorted(closings.keys() & held.keys()):
         is_good = lasted(closings[name], again.get(name, ()), asked)
         if is_good is not None:
             yield _case("lasting", held[name], is_good, _late(earliest(closings[name]), asked))
+
+
+def _recurrences(session: Session, events: list[Any]) -> Iterator[Told]:
+    """What was closed and found again as a problem of its own: which one it was, and how it was found. Not what turned out to be no
+    hazard, or was no record at all."""
+    columns = (Problem.id, Problem.recurs_id)
+    linked = visible(Problem, SYSTEM).with_only_columns(*columns).where(Problem.recurs_id.is_not(None))
+    recurs = {row.id: row.recurs_id for row in session.execute(linked.order_by(Problem.id))}
+    states = {event.problem_id: event.to_state for event in events}  # as of the record's moment: the last one stands
+    for event in events:
+        if event.action == "raise" and event.problem_id in recurs and states[event.problem_id] not in UNFOUNDED:
+            yield recurs[event.problem_id], event.op_id, event.at
 
 
 def _evidence(session: Session, asked: Window, held: dict[str, Any], events: list[Any]) -> Iterator[Case]:

@@ -79,6 +79,13 @@ def get(session: Session, actor: Actor, name: str, *, is_held: bool = False) -> 
     return session.scalars(statement).first()
 
 
+def waiting(session: Session, states: Collection[str], only: str | None, after: str, limit: int) -> Sequence[Handover]:
+    """Open handovers in these states, in order of their ids after one; or one of them; whoever asks."""
+    statement = visible(Handover, SYSTEM).where(Handover.is_open, Handover.state.in_(states), Handover.id > after)
+    statement = statement if only is None else statement.where(Handover.id == only)
+    return session.scalars(statement.order_by(Handover.id).limit(limit)).all()
+
+
 def items(session: Session, handover_ids: Collection[str]) -> Sequence[HandoverItem]:
     """The problems in these handovers (which the caller has seen), in order."""
     found = visible(HandoverItem, SYSTEM).where(HandoverItem.handover_id.in_(handover_ids))

@@ -61,6 +61,8 @@ def is_meant(told: Told, person: Actor) -> bool:
     kind = rules.KINDS[told.kind]
     if kind.author and told.ent == ("person", person.id):
         return True  # about themselves
+    if kind.named and told.named_id:
+        return person.id == told.named_id and person.id != told.by_id and told.is_seen_by(person)
     if kind.by_level and person.role != told.level:
         return False
     is_meant = person.role in kind.who or (kind.finder and person.id == told.finder_id)
@@ -85,7 +87,7 @@ def _told(session: Session, facts: Sequence[NoticeFact]) -> Iterable[Told]:
             fact.kind, (fact.ent_type, fact.ent_id), problem.id if problem else None,
             problem.area_path if problem else fact.area_path,
             problem.department_id if problem else fact.data.get("department"),
-            fact.by_id, finders.get(about[fact.id]), problem.escalated_level if problem else None,
+            fact.by_id, finders.get(about[fact.id]), fact.data.get("user"), fact.data.get("level") or (problem.escalated_level if problem else None),
             fact.at, fact.id, shown,
         )  # fmt: skip
 

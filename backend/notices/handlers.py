@@ -15,10 +15,11 @@ from backend.access.scope import SYSTEM, Actor, visible
 from backend.accounts import queries as accounts
 from backend.effects import Effect, OpLike
 from backend.errors import Invalid, Refused
-from backend.notices import rules
+from backend.notices import clocks, rules
 from backend.notices.calling import NotCalled, place_of
 from backend.notices.facts import leave
 from backend.notices.models import MailAddress, Outgoing, Webhook
+from backend.workdays import local_date
 
 MOST_WEBHOOKS = 20  # of one owner: each is sent to
 
@@ -65,12 +66,34 @@ def of_sweep(session: Session, data: Mapping[str, Any], actor: Actor, now: datet
 
 
 def of_paper(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
-    """Reaction to `handover.stepped` and `order.stepped`: the office on the other side, of the steps of the table."""
+    """Reaction to `handover.stepped`, `order.stepped` and `transfer.stepped`: the office on the other side, of the steps of the table."""
     kind = rules.PAPERS.get(data["step"])
-    for path, department in data["to"] if kind else ():
-        leave(session, str(kind), (data["step"].partition(".")[0], data["id"]), actor.id, now, path,
-              department=department, document=data["number"])  # fmt: skip
+    if kind is None:
+        return Effect()
+    ent = (data["step"].partition(".")[0], data["id"])
+    for path, department in data["to"]:
+        leave(session, kind, ent, actor.id, now, path, department=department, document=data["number"])
     return Effect()
+
+
+def of_post(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
+    """Reaction to `post.handed_on`: who has the post now, who had it, or the office above, where nobody answers any more."""
+    said = {"title": f"{data['title']} {data['count']}/{data['overdue']}"}
+    ent, path, department = ("post", data["post_id"]), data["area_path"], data["department"]
+    if data["from_user"]:
+        leave(session, "post.left", ent, actor.id, now, path, user=data["from_user"], **said)
+    if data["is_gap"]:
+        leave(session, "post.vacant", ent, actor.id, now, rules.above(path, department), **said)
+    else:
+        leave(session, "post.taken", ent, actor.id, now, path, department=department, user=data["to_user"], **said)
+    return Effect()
+
+
+def of_deputy(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
+    """Reaction to `post.deputed`: the office whose post it is, or its holder's account, where one is known."""
+    said = {"title": f"{data['title']} {data['from_on']} – {data['to_on']}"}
+    about = {"department": data["department"], "user": data["to_user"]}
+    return _note(session, "post.deputed", ("post", data["post_id"]), actor, now, data["area_path"], **about, **said)
 
 
 def of_parked(session: Session, data: Mapping[str, Any], actor: Actor, now: datetime) -> Effect:
@@ -78,6 +101,25 @@ def of_parked(session: Session, data: Mapping[str, Any], actor: Actor, now: date
     return _note(
         session, "op.parked", ("person", data["author_id"]), actor, now, data["area_path"], reason=data["reason"]
     )
+
+
+def ran_out(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
+    """`clock.escalate` (the server): a clock beside a problem's own has run out, and one level is told of it.
+
+    One that has stopped, or runs until another day, is a noop. Refuses guard_failed where the level is not told of it, or not yet.
+    """
+    args, clock = op.args, clocks.CLOCKS[op.args["clock"]]
+    there = [each for each in clock.running(session, op.ent_id, "", 1) if each.n == args["n"]]
+    if not there or there[0].last_on != args["last_on"]:
+        return Effect("noop")
+    found, level = there[0], args["level"]
+    if level not in clocks.levels(found) or not clocks.is_time(level, args["last_on"], local_date(now)):
+        raise Refused("guard_failed", f"{level} is not told of it, or not yet")
+    kind, more = (clock.kind, {}) if level == clocks.OWN else ("clock.escalated", {"level": level})
+    told = {"department": found.department_id, "due_on": args["last_on"].isoformat(), **found.said, **more}
+    leave(session, kind, found.ent, actor.id, now, found.area_path, **told)
+    summary = {"clock": args["clock"], "level": level, "area_path": found.area_path, **found.said}
+    return Effect(summary=summary)
 
 
 def subscribe(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:

@@ -77,7 +77,7 @@ def digest(now: datetime) -> None:
         return
     with transaction() as session:
         known = addresses(session)
-        people = [p for p in sweeps.field_actors(session) if p.id in known and p.role in rules.DIGESTS]
+        people = [p for p in sweeps.field_actors(session) if p.id in known and p.role in rules.OFFICES]
         rows = [
             {"id": f"digest.{day}.{person.id}", "channel": "mail", "target": person.id, "kind": "digest", "data": {"day": day}}
             for person in people if queries.unread(session, person)

@@ -2,7 +2,8 @@
 
 from marshmallow import Schema, fields, validate
 
-from backend.notices import rules
+from backend.notices import clocks, rules
+from backend.problems.table import LEVELS
 from backend.shapes import Strict
 
 
@@ -25,6 +26,15 @@ class Subscribe(Strict):
     events = fields.List(
         fields.String(validate=validate.OneOf(rules.EVENTS)), required=True, validate=validate.Length(1, 50)
     )
+
+
+class RanOut(Strict):
+    """args of `clock.escalate`: which clock (clocks.py), until which day it ran, and who is told; `n` tells those of one thing apart."""
+
+    clock = fields.String(required=True, validate=validate.OneOf(list(clocks.CLOCKS)))
+    level = fields.String(required=True, validate=validate.OneOf([clocks.OWN, *LEVELS]))
+    last_on = fields.Date("%Y-%m-%d", required=True)
+    n = fields.Integer(load_default=0, strict=True, validate=validate.Range(0, 2**31 - 1))
 
 
 class Address(Strict):

@@ -22,6 +22,7 @@ class Told:
     department_id: str | None
     by_id: str
     finder_id: str | None
+    named_id: str | None
     level: str | None
     at: datetime
     id: str
@@ -30,6 +31,6 @@ class Told:
     def is_seen_by(self, actor: Actor) -> bool:
         """The same answer as `visible`: a problem by place and department, anything else by its place; what goes from office to
         office is told to who acts for that office (and to an administrator's webhook)."""
-        if KINDS[self.kind].office and actor.role != "admin":
+        if KINDS[self.kind].office and actor.role != "admin" and actor.id != self.named_id:
             return acts_for(actor, self.area_path, self.department_id)
         return sees(actor, self.area_path, self.department_id if self.problem_id else actor.department_id)

@@ -36,6 +36,9 @@ REACTIONS: Mapping[str, tuple[Callable[..., Any], ...]] = {
     "sweep.opened": (notices.of_sweep,),
     "handover.stepped": (notices.of_paper,),
     "order.stepped": (notices.of_paper,),
+    "transfer.stepped": (notices.of_paper,),
+    "post.handed_on": (notices.of_post,),
+    "post.deputed": (notices.of_deputy,),
     "op.parked": (notices.of_parked,),
     "problem.moved": (responsibility.assign, supervision.follow),
 }

@@ -120,6 +120,7 @@ VERBS: Mapping[str, Verb] = {
     "listing.report": Verb(supervision_schemas.ReportListing(), "problem.act", majors.report),
     "listing.end": Verb(supervision_schemas.EndListing(), "problem.act", majors.delist),
     "problem.escalate": Verb(supervision_schemas.Escalate(), "problem.escalate", majors.escalate),
+    "clock.escalate": Verb(notice_schemas.RanOut(), "problem.escalate", notices.ran_out),
     "photo.attach": Verb(photo_schemas.Attach(), "photo.attach", evidence.attach),
     "photo.receive": Verb(photo_schemas.Receive(), "photo.receive", photos.receive),
     "photo.lose": Verb(photo_schemas.Lose(), "photo.receive", photos.lose),

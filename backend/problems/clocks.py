@@ -53,10 +53,18 @@ def waits_after(step: Step, waits_for: str | None) -> str | None:
 
 
 def next_level(row: Mapping[str, Any], today: date) -> str | None:
-    """The level that an overdue clock is to be told of next, if its day has come; the spacing is pack data."""
-    told = row["escalated_level"]
-    left = LEVELS[LEVELS.index(told) + 1 :] if told else LEVELS
-    if not left or row["clock_on"] is None:
-        return None
-    last, _ = limits.due(f"escalate_{left[0]}", row["clock_on"])
-    return left[0] if last is not None and last < today else None
+    """The level that an overdue clock is to be told of next, if its day has come."""
+    left = levels_after(row["escalated_level"])
+    is_told = bool(left) and row["clock_on"] is not None and is_told_by(left[0], row["clock_on"], today)
+    return left[0] if is_told else None
+
+
+def levels_after(told: str | None) -> tuple[str, ...]:
+    """The levels that are told after one of them, or all."""
+    return LEVELS[LEVELS.index(told) + 1 :] if told else LEVELS
+
+
+def is_told_by(level: str, last_on: date, today: date) -> bool:
+    """Whether the day has come on which a level is told of a clock whose last day was `last_on`; the spacing is pack data."""
+    last, _ = limits.due(f"escalate_{level}", last_on)
+    return last is not None and last < today

@@ -113,6 +113,13 @@ def overdue(
     return [dict(row._mapping) for row in session.execute(statement.order_by(Problem.id).limit(limit))]
 
 
+def dated(session: Session, actor: Actor, column: Any, only: str | None, after: str, limit: int) -> Sequence[Problem]:
+    """Open problems that have a day of their own besides the clock (`column`), in order of their ids after one; or one of them."""
+    statement = visible(Problem, actor).where(Problem.is_open, column.is_not(None), Problem.id > after)
+    statement = statement if only is None else statement.where(Problem.id == only)
+    return session.scalars(statement.order_by(Problem.id).limit(limit)).all()
+
+
 def last_closed(session: Session, actor: Actor, hazards: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
     """The problem of each of these (site, item) that was closed last, by "site:item"."""
     columns = (Problem.id, Problem.site_id, Problem.item, Problem.closed_at, Problem.recurrence)

@@ -3,7 +3,7 @@
 At each moment each layer of an open problem has exactly one holder or a named gap. Writes links; posts are accounts'.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import date, datetime
 from typing import Any
 
@@ -14,7 +14,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import SYSTEM, Actor
 from backend.accounts import queries as accounts
 from backend.accounts.models import Holding
-from backend.effects import Effect, OpLike
+from backend.effects import Effect, Event, OpLike
 from backend.errors import NotAllowed, Refused
 from backend.responsibility import queries
 from backend.responsibility.models import FormerLink, PostHandover, Responsibility
@@ -60,7 +60,8 @@ def follow(session: Session, data: Any, actor: Actor, now: datetime) -> Effect:
     if post is None:
         raise Refused("target_missing", "no such post")
     today = local_date(now)
-    held = _held(accounts.terms(session, [post.id]).get(post.id, ()), today)
+    terms = accounts.terms(session, [post.id]).get(post.id, ())
+    held = _held(terms, today)
     person = held.person if held else None
     moved = [(link, card) for link, card in queries.hold_open_of_post(session, post.id) if link.holder != person]
     if not moved:
@@ -80,7 +81,19 @@ def follow(session: Session, data: Any, actor: Actor, now: datetime) -> Effect:
     ))  # fmt: skip
     session.flush()
     summary = {"post": post.id, "area_path": post.area_path, "moved": len(listed), "digest": fingerprint(text)}
-    return Effect(summary=summary, result={"moved": len(listed), "is_gap": person is None})
+    told = {
+        "post_id": post.id, "title": post.title_zh, "area_path": post.area_path, "department": post.department_id, "count": len(listed),
+        "overdue": overdue, "to_user": held.user_id if held else None, "is_gap": person is None,
+        "from_user": _account(terms, {link["from"] for link in listed}, today),
+    }  # fmt: skip
+    result = {"moved": len(listed), "is_gap": person is None}
+    return Effect(events=[Event("post.handed_on", told)], summary=summary, result=result)
+
+
+def _account(terms: Sequence[Holding], persons: Collection[str | None], today: date) -> str | None:
+    """The account of whoever held a post last among these people, where one is known."""
+    held = [term.user_id for term in terms if term.person in persons and term.from_on <= today]
+    return held[-1] if held else None
 
 
 def _line(link: Responsibility, card: Any, today: date) -> dict[str, Any]:

@@ -46,6 +46,25 @@ def addressees(session: Session, order_ids: Collection[str]) -> Sequence[OrderAd
     return session.scalars(found.order_by(OrderAddressee.order_id, OrderAddressee.n)).all()
 
 
+def unreplied(session: Session, only: str | None, after: str, limit: int) -> Sequence[tuple[YearOrder, OrderAddressee]]:
+    """(open order, an office that has not replied), in order of the orders' ids after one; or of one; whoever asks.
+
+    The offices of one order stay together: as many more than `limit` are returned as the last order has.
+    """
+    open_ones = (
+        visible(YearOrder, SYSTEM).with_only_columns(YearOrder.id).where(YearOrder.is_open, YearOrder.id > after)
+    )
+    waiting = visible(OrderAddressee, SYSTEM).with_only_columns(OrderAddressee.order_id)
+    open_ones = open_ones.where(YearOrder.id.in_(waiting.where(OrderAddressee.replied_at.is_(None))))
+    open_ones = open_ones if only is None else open_ones.where(YearOrder.id == only)
+    ids = list(session.scalars(open_ones.order_by(YearOrder.id).limit(limit)))
+    statement = visible(YearOrder, SYSTEM).add_columns(OrderAddressee)
+    statement = statement.join(OrderAddressee, OrderAddressee.order_id == YearOrder.id)
+    statement = statement.where(YearOrder.id.in_(ids), OrderAddressee.replied_at.is_(None))
+    rows = session.execute(statement.order_by(YearOrder.id, OrderAddressee.n))
+    return [(row[0], row[1]) for row in rows]
+
+
 def sweeps_of(session: Session, order_ids: Collection[str]) -> list[tuple[str, Sweep]]:
     """(order, sweep) that these orders hold, by sweep."""
     found = visible(Sweep, SYSTEM).add_columns(OrderSweep.order_id).join(OrderSweep, OrderSweep.sweep_id == Sweep.id)

@@ -76,6 +76,19 @@ def received(session: Session, actor: Actor, problem_id: str) -> Sequence[Procee
     return session.scalars(statement.order_by(Proceeding.opened_at, Proceeding.id)).all()
 
 
+def unended(
+    session: Session, statuses: Sequence[str], only: str | None, after: str, limit: int
+) -> Sequence[tuple[Proceeding, TransferSide, str]]:
+    """(transfer, the side that is to act, number of its problem) of whatever waits with these statuses, by id; whoever asks."""
+    columns = (TransferSide, Problem.number)
+    statement = visible(Proceeding, SYSTEM).add_columns(*columns).join(Problem, Problem.id == Proceeding.problem_id)
+    statement = statement.join(TransferSide, TransferSide.proceeding_id == Proceeding.id).where(
+        TransferSide.box == "received", Proceeding.kind == "transfer", Proceeding.status.in_(statuses), Proceeding.id > after
+    )  # fmt: skip
+    statement = statement if only is None else statement.where(Proceeding.id == only)
+    return [(row[0], row[1], row[2]) for row in session.execute(statement.order_by(Proceeding.id).limit(limit))]
+
+
 def given(actor: Actor) -> Select[Any]:
     """SELECT of the ids of the problems that were transferred to the actor's office: it answers for them, and need not see them
     otherwise."""

@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor, lies
-from backend.effects import Effect, OpLike
+from backend.effects import Effect, Event, OpLike
 from backend.errors import Invalid, NotAllowed, Refused
 from backend.problems import record as problems
 from backend.problems import rules
@@ -53,6 +53,8 @@ def send(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
     if kind == "hand_over":
         told = {"note": note, "op_id": op.id, "base": op.base}
         effect.events += responsibility.give(session, problem, department, told, actor, now).events
+    sent = {"step": op.verb, "id": op.id, "number": problem.number, "to": [(place, department)]}
+    effect.events.append(Event("transfer.stepped", sent))
     session.flush()
     return effect
 

@@ -30,8 +30,8 @@ PATHS = (f"{CITY}/{A}", f"{CITY}/{A}/{A_TOWNSHIP}", f"{CITY}/{B}", f"{CITY}/{B}/
 DEPARTMENTS = ("education", "market", None)
 PEOPLE = [person.id for person in CAST.values()]
 KINDS_OF_PROBLEM = sorted(k for k in KINDS if k.startswith("problem.") or k == "document.issued")
-PAPERS = sorted(k for k in KINDS if k.startswith(("handover.", "order.")))
-PLACED = {"sweep.opened": "sweep", "device.silent": "device", "op.parked": "person"}
+PAPERS = sorted(k for k in KINDS if k.startswith(("handover.", "order.", "transfer.", "post.")))
+PLACED = {"sweep.opened": "sweep", "device.silent": "device", "op.parked": "person", "clock.escalated": "order"}
 
 facts = st.one_of(
     st.tuples(st.sampled_from(KINDS_OF_PROBLEM), st.integers(0, 3), st.just(""), st.sampled_from([*PEOPLE, "system"])),
@@ -59,7 +59,7 @@ def row(n: int, fact: tuple[str, Any, str, str], subjects: list[str]) -> dict[st
     if kind in PAPERS:
         return {**made, "ent_type": kind.partition(".")[0], "ent_id": f"{about}@{path}", "data": {"department": about}}
     if kind in PLACED:
-        return {**made, "ent_type": PLACED[kind], "ent_id": about}
+        return {**made, "ent_type": PLACED[kind], "ent_id": about, "data": {"level": "district"} if kind == "clock.escalated" else {}}
     return {**made, "ent_type": "problem", "ent_id": subjects[about]}
 
 

@@ -2,7 +2,13 @@
 
 from datetime import date, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
+import pytest
+
+from backend.database import snapshot
+from backend.evaluation.cases import all_cases
+from backend.periods.rules import window
 from tests.problems.ground import Ground, new_id
 from tests.supervision import acts
 
@@ -61,3 +67,35 @@ def test_what_was_refuted_does_not_recur(both: Ground) -> None:
     row = both.row(both.hazard())
     both.put(row["id"], state="refuted", is_open=False, open_key=None, closed_at=acts.noon(acts.TODAY - timedelta(days=1)))
     assert again(both, row)["recurs_id"] is None
+
+
+def lasted(ground: Ground, ent: str, until: int) -> bool:
+    """What an evaluation of this week says of a closing, with the record as it is some days after today."""
+    week = window(f"{acts.TODAY}/{acts.TODAY + timedelta(days=6)}", ZoneInfo("Asia/Shanghai"))
+    with snapshot() as session:
+        (found,) = [c for c in all_cases(session, week, 10**9, acts.noon(acts.TODAY + timedelta(days=until))) if (c.indicator, c.ref) == ("lasting", ent)]
+    return found.is_good
+
+
+@pytest.mark.parametrize(("ends", "is_good"), [(None, False), ("refute", True), ("delete", True)])
+def test_what_is_found_again_under_another_number_did_not_last_unless_it_turns_out_to_be_nothing(both: Ground, ends: str | None, is_good: bool) -> None:
+    first = closed(both)
+    assert lasted(both, first["id"], 1)
+    try:
+        later(both, 3)
+        second = again(both, first)
+        assert second["recurs_id"] == first["id"] and not lasted(both, first["id"], 4)
+        assert lasted(both, first["id"], 1), "as of then nobody had seen it"
+        if ends:
+            both.put(second["id"], state="found")
+            assert both.act(second["id"], ends, "city", both.seen(second["id"])).status == "applied"
+        assert lasted(both, first["id"], 4) == is_good
+    finally:
+        later(both, 0)
+
+
+def test_what_was_seen_before_the_closing_and_came_later_says_nothing_of_how_it_lasted(both: Ground) -> None:
+    first = closed(both)
+    both.put(first["id"], closed_at=acts.noon(acts.TODAY + timedelta(days=2)))
+    again(both, first)
+    assert lasted(both, first["id"], 4)
