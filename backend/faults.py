@@ -17,6 +17,8 @@ POINTS = (
     "photo.received", "photo.done",
     # the worker, in the order of its way
     "job.leased", "derive.made", "derive.renamed", "job.worked", "job.done",
+    # what is told and leaves the server, in the order of its way: handed out, leased, sent and not noted yet
+    "out.told", "out.leased", "out.sent",
 )  # fmt: skip
 KILLED = 137  # what a process killed by SIGKILL ends with, as a shell tells it
 _armed: dict[str, int] | None = None

@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor
 from backend.database import db, lock, transaction
+from backend.faults import passing
 from backend.notices import mail, rules, webhooks
 from backend.notices.models import Notice, NoticeFact
 from backend.notices.told import Told
@@ -23,6 +24,7 @@ from backend.problems import queries as problems
 from backend.sweeps import queries as sweeps
 
 LOT = 500  # facts in one transaction
+MOST_ROWS = 2_000  # lines in one statement: SQLite takes 32,766 values
 EVERY_S = 2.0
 
 
@@ -50,9 +52,9 @@ def _deliver_lot(session: Session, now: datetime) -> int:
     lot = [(told, [person for person in people if is_meant(told, person)]) for told in _told(session, facts)]
     mail.put_urgent(session, lot, now)
     webhooks.put(session, [told for told, _ in lot], people, now)
-    for told, meant in lot:
-        _write(session, told, meant)
+    _write(session, lot)
     session.execute(delete(NoticeFact).where(NoticeFact.id.in_([fact.id for fact in facts])))
+    passing("out.told")
     return len(facts)
 
 
@@ -97,24 +99,34 @@ def _of_problem(problem: Any) -> dict[str, Any]:
             "due_on": problem.due_on.isoformat() if problem.due_on else None}  # fmt: skip
 
 
-def _write(session: Session, told: Told, people: Sequence[Actor]) -> None:
-    """A line in each inbox; one that is unread there already counts it and says the newest."""
-    if not people:
-        return
-    rows = [
-        {"user_id": person.id, "kind": told.kind, "ent_type": told.ent[0], "ent_id": told.ent[1], "problem_id": told.problem_id,
-         "area_path": told.area_path, "count": 1, "first_at": told.at, "at": told.at, "data": dict(told.data)}
-        for person in people
-    ]  # fmt: skip
+def _write(session: Session, lot: Sequence[tuple[Told, Sequence[Actor]]]) -> None:
+    """A line in each inbox; one that is unread there already counts what is new and says the newest. A few statements for a lot."""
+    lines = list(_lines(lot).values())
+    for n in range(0, len(lines), MOST_ROWS):
+        _upsert(session, lines[n : n + MOST_ROWS])
+
+
+def _lines(lot: Sequence[tuple[Told, Sequence[Actor]]]) -> dict[tuple[str, str, str, str], dict[str, Any]]:
+    """(reader, kind, subject) → the line that all facts of a lot about it come to: how many, the first and the newest."""
+    made: dict[tuple[str, str, str, str], dict[str, Any]] = {}
+    for told, people in lot:
+        for person in people:
+            key = (person.id, told.kind, *told.ent)
+            before = made.get(key, {"count": 0, "first_at": told.at})
+            made[key] = {
+                "user_id": person.id, "kind": told.kind, "ent_type": told.ent[0], "ent_id": told.ent[1], "problem_id": told.problem_id,
+                "area_path": told.area_path, "count": before["count"] + 1, "first_at": before["first_at"], "at": told.at,
+                "data": dict(told.data),
+            }  # fmt: skip
+    return made
+
+
+def _upsert(session: Session, lines: Sequence[dict[str, Any]]) -> None:
     dialect = sqlite if session.get_bind().dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(Notice).values(rows)
+    statement = dialect.insert(Notice).values(list(lines))
     new = statement.excluded
-    anew = {
-        "count": Notice.count + 1,
-        "at": new.at,
-        "data": new.data,
-        "area_path": new.area_path,
-        "problem_id": new.problem_id,
+    anew = {"count": Notice.count + new.count} | {
+        name: getattr(new, name) for name in ("at", "data", "area_path", "problem_id")
     }
     keys = ["user_id", "kind", "ent_type", "ent_id"]
     session.execute(

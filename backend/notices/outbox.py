@@ -16,6 +16,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, visible
 from backend.database import db, snapshot, transaction
+from backend.faults import passing
 from backend.notices.models import Outgoing
 
 LEASE = timedelta(seconds=120)  # longer than any sending may take
@@ -61,11 +62,14 @@ def claim(channel: str, now: datetime) -> Outgoing | None:
             row.lease_until, row.attempts = now + LEASE, row.attempts + 1
             session.flush()
             session.expunge(row)
+    if row is not None:
+        passing("out.leased")
     return row
 
 
 def settle(session: Session, row: Outgoing, found: Outcome, now: datetime) -> str:
     """Note what became of a leased one; its new state."""
+    passing("out.sent")
     state = "sent" if found.is_sent else "withdrawn" if found.is_withdrawn else "waiting"
     if state == "waiting" and (found.is_final or row.attempts >= MAX_ATTEMPTS):
         state = "dead"

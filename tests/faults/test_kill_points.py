@@ -33,6 +33,7 @@ CHECKPOINT = [p for p in POINTS if p.startswith("checkpoint")]
 DEVICE = ["enrol.before_reply", "replica.before_reply"]
 PHOTO = [p for p in POINTS if p.split(".")[0] in ("upload", "photo")]
 JOB = [p for p in POINTS if p.split(".")[0] in ("job", "derive")]
+OUT = [p for p in POINTS if p.startswith("out.")]  # test_kill_outbox.py
 READY_S = 3.0
 Work = Callable[[Flask], object]
 
@@ -44,7 +45,7 @@ def test_every_point_stands_once_on_a_way_and_every_one_is_killed_at_below() -> 
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "passing":
                 found[ast.literal_eval(node.args[0])] += 1
     assert found == dict.fromkeys(POINTS, 1)
-    assert sorted([*CHANGE, *CHECKPOINT, *DEVICE, *PHOTO, *JOB]) == sorted(POINTS)
+    assert sorted([*CHANGE, *CHECKPOINT, *DEVICE, *PHOTO, *JOB, *OUT]) == sorted(POINTS)
 
 
 @pytest.mark.parametrize("said", ["commit.aftre:1", "commit.after", "commit.after:0", "commit.after:x"])
@@ -59,7 +60,7 @@ def test_faults_are_refused_where_real_people_are_served_and_none_is_armed_by_de
     arm("", is_production=True)
 
 
-def killed(place: Place, fault: str, work: Work) -> None:
+def killed(place: Place, fault: str, work: Work, **more: Any) -> None:
     """Do `work` in a process of its own, with `fault` armed, and see that it was killed there.
 
     A fork instead of a server: fifty steps would cost fifty starts. The way from the request to the disk is the same.
@@ -67,7 +68,7 @@ def killed(place: Place, fault: str, work: Work) -> None:
     child = os.fork()
     if child == 0:
         try:
-            app = create_app(place.config(fault=fault))
+            app = create_app(place.config(fault=fault, **more))
             with app.app_context():
                 work(app)
         finally:
