@@ -6,6 +6,8 @@ from flask.testing import FlaskClient
 from backend.app import COOKIE
 from tests.cast import World, told
 
+# Nothing here differs between the databases but what they are asked; on PostgreSQL in `make test-full`.
+pytestmark = pytest.mark.parametrize("world", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 BROWSER = {"Accept": "text/html,application/xhtml+xml,application/xml;q=0.9,image/avif,*/*;q=0.8"}
 ROWS = (
     ("GET", "/nowhere", 404, "未找到", "Not found"),

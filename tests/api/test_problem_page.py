@@ -19,6 +19,8 @@ from backend.workdays import local_date
 from tests import make
 from tests.cast import A_SITE, CAST, World
 
+# Nothing here differs between the databases but what they are asked; on PostgreSQL in `make test-full`.
+pytestmark = pytest.mark.parametrize("world", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 ITEMS = iter(code for code in make.items() if code not in (make.ITEM,))
 TODAY = local_date(now_utc())
 DESKS = ("city", "zhangdian", "nanding", "education", "kindergarten", "auditor", "admin")

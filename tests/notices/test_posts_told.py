@@ -17,6 +17,8 @@ from backend.workdays import local_date
 from tests import make
 from tests.cast import A, World
 
+# Nothing here differs between the databases but what they are asked; on PostgreSQL in `make test-full`.
+pytestmark = pytest.mark.parametrize("world", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 DISTRICT = "district-370303"
 TODAY = local_date(now_utc())
 
@@ -96,7 +98,7 @@ def test_a_deputy_is_told_to_the_office_of_the_post(world: World) -> None:
 
 
 @given(st.lists(st.from_regex(r"[0-9]{6}", fullmatch=True), min_size=1, max_size=4), st.sampled_from([None, "education"]))
-def test_the_office_above_sees_the_post(parts: list[str], department: str | None) -> None:
+def test_the_office_above_sees_the_post(world: World, parts: list[str], department: str | None) -> None:
     path = "/".join(parts)
     over = rules.above(path, department)
     assert path == over or path.startswith(f"{over}/")

@@ -12,7 +12,10 @@ from backend.database import transaction
 from backend.problems.models import Problem
 from tests import make
 from tests.journeys.stage import Stage, checklist, new_id, stage
-from tests.pages.test_start_page import browser, pytestmark  # noqa: F401 - the fixture and the marks of every browser test
+from tests.pages.test_start_page import browser  # noqa: F401 - the fixture of every browser test
+from tests.pages.test_start_page import pytestmark as of_browsers
+
+pytestmark = [*of_browsers, pytest.mark.slow]  # fifteen seconds; what the forms do is held by tests/api/test_problem_page.py
 
 
 @pytest.fixture(scope="module")

@@ -20,6 +20,8 @@ from tests.problems.ground import DISTRICT, PEOPLE, Ground, new_id
 from tests.supervision import acts
 
 # Today is Tuesday 7 April 2026. A receipt: one working day (8). A reply, order or report: its own day.
+# Nothing here differs between the databases but what they are asked; on PostgreSQL in `make test-full`.
+pytestmark = pytest.mark.parametrize("both", ["sqlite", pytest.param("postgres", marks=pytest.mark.slow)], indirect=True)
 MARKET = acts.MARKET
 DISTRICT_A = replace(PEOPLE["district"], id="u-district-a")
 
@@ -104,7 +106,7 @@ def _nothing_waits(both: Ground) -> None:
         session.execute(delete(NoticeFact))
 
 
-def test_the_table_of_these_tests_is_the_servers() -> None:
+def test_the_table_of_these_tests_is_the_servers(both: Ground) -> None:
     assert set(ROWS) == set(clocks.CLOCKS)
 
 
