@@ -168,9 +168,9 @@ def _device() -> Actor | None:
     if kind.lower() != "bearer" or not token.startswith("hy_dev_"):
         return None
     with snapshot() as session:
-        device, user = accounts.device_of_token(session, token)
-        found = sweeps.with_teams(session, user, device.id)
-        is_unsettled = device.former_hash is not None and device.token_hash == tokens.digest(token)
+        known = accounts.device_of_token(session, token)
+        found = sweeps.with_teams(session, known, known.device_id)
+        is_unsettled = known.former_hash is not None and known.token_hash == tokens.digest(token)
     if is_unsettled:
         with transaction() as session:
             tokens.settle(session, str(found.device_id))

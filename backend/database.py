@@ -9,7 +9,7 @@ the order of its values is the order of commits, and whoever sees a value sees e
 
 import zlib
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -25,12 +25,12 @@ from sqlalchemy.types import TypeDecorator
 
 from backend.config import Config
 from backend.faults import passing
-from backend.gate import WriteGate
+from backend.gate import GateBusy, WriteGate
 from backend.trouble import problem_of
 
 BUSY_MS = 3000  # how long a statement waits for a stranger's lock on SQLite; the gate's own waiting comes first
 LOCK_MS = 8000  # and on PostgreSQL
-WAL_CHECKPOINT_BYTES = 32 * 1024 * 1024  # past this the log is folded back, by whoever holds the gate
+WAL_CHECKPOINT_BYTES = 32 * 1024 * 1024  # past this the log is folded back, by whoever has just written
 WAL_KEPT_BYTES = 4 * 1024 * 1024  # of its file; were it left as long, it would be folded back at every commit
 NAMING = {
     "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -211,16 +211,27 @@ def transaction() -> Iterator[Session]:
         finally:
             session.info.clear()
             session.close()
-        if held.is_needed and held.wal_bytes() > WAL_CHECKPOINT_BYTES:
+    if held.is_needed and held.wal_bytes() > WAL_CHECKPOINT_BYTES:
+        _fold_most_outside(held)
+
+
+def _fold_most_outside(held: WriteGate) -> None:
+    """Beside the writers, by one at a time; then, the gate held, the little that they wrote meanwhile: the log begins anew only
+    where all of it is folded back. Who finds the gate busy leaves that to the next."""
+    if held.folding.acquire(blocking=False):
+        try:
             fold_back("PASSIVE")
+            with suppress(GateBusy), held.hold():
+                fold_back("PASSIVE")
+        finally:
+            held.folding.release()
 
 
 def fold_back(how: str) -> None:
-    """Fold SQLite's log back into the database (`how`: PASSIVE or TRUNCATE). Call while the gate is held."""
+    """Fold SQLite's log back into the database (`how`: PASSIVE or TRUNCATE); all of it for certain only while the gate is held."""
     passing("checkpoint.before")
     with db.engine.connect() as connection:
-        raw = connection.connection.dbapi_connection
-        assert raw is not None
+        raw: Any = connection.connection.dbapi_connection
         raw.execute(f"PRAGMA wal_checkpoint({how})")
     passing("checkpoint.after")
 

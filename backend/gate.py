@@ -7,6 +7,7 @@ again, and no thread of the server is held by a stranger's lock. Never a decisio
 """
 
 import fcntl
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -30,6 +31,7 @@ class WriteGate:
         self._path, self._wait_s = database, wait_s
         self._file = open(f"{database}.lock", "ab") if database else None  # noqa: SIM115 - lives as long as the app
         self._queue = Queue(1)
+        self.folding = threading.Lock()  # whoever has it folds SQLite's log back
         self.failed_at_s: float | None = None  # (monotonic) the last change failed by trouble of database or disk
 
     @property

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -162,8 +163,7 @@ class Plane:
     """
 
     def __init__(self, lon: float, lat: float) -> None:
-        target = f"+proj=tmerc +lat_0={lat} +lon_0={lon} +k=1 +x_0=0 +y_0=0 +ellps=WGS84 +units=m"
-        self._to = Transformer.from_crs("EPSG:4326", target, always_xy=True)
+        self._to = _to_plane(lon, lat)
 
     def xy(self, coordinates: Any) -> Any:
         """Array (n, 2) of degrees → array (n, 2) of metres."""
@@ -176,6 +176,13 @@ class Plane:
     def geometry(self, shape: Any) -> Any:
         """A shapely geometry in degrees → the same in metres."""
         return shapely.transform(shape, self.xy)
+
+
+@lru_cache(maxsize=8)
+def _to_plane(lon: float, lat: float) -> Transformer:
+    """Kept: to make one takes 10 ms, and a city stays where it is whenever its facts are read again."""
+    target = f"+proj=tmerc +lat_0={lat} +lon_0={lon} +k=1 +x_0=0 +y_0=0 +ellps=WGS84 +units=m"
+    return Transformer.from_crs("EPSG:4326", target, always_xy=True)
 
 
 def _sound(shapes: Iterable[tuple[str, Any]]) -> tuple[list[str], list[Any]]:

@@ -6,7 +6,7 @@ from functools import cache
 from itertools import islice
 from typing import Any
 
-from sqlalchemy import ColumnElement, Select, and_, bindparam, func, or_
+from sqlalchemy import ColumnElement, Row, Select, and_, bindparam, func, or_
 from sqlalchemy.orm import Session
 
 from backend.access.roles import FORMER, may
@@ -18,7 +18,9 @@ from backend.errors import Problem
 from backend.territory.rules import Difference, compare
 
 
-def actor_of(user: User, teams: Sequence[str] = (), device_id: str | None = None, areas: Sequence[str] = ()) -> Actor:
+def actor_of(
+    user: User | Row[Any], teams: Sequence[str] = (), device_id: str | None = None, areas: Sequence[str] = ()
+) -> Actor:
     """A user as the one who asks. `areas` adds to the user's own (an inspector's come from the teams)."""
     return Actor(
         user.id,
@@ -59,18 +61,18 @@ def device_by_token(session: Session, token: str) -> Device | None:
     return session.scalars(_device(), {"hash": digest(token)}).first()
 
 
-def device_of_token(session: Session, token: str) -> tuple[Device, User]:
-    """Device and user of a token; a user who has left is found too: what their device still holds is taken into custody.
+def device_of_token(session: Session, token: str) -> Row[Any]:
+    """The device of a token (device_id, former_hash, token_hash) and its user (what an actor is made of: id, role, areas, …); a user
+    who has left is found too: what their device still holds is taken into custody.
 
     Raises Problem unauthenticated or device_revoked.
     """
-    found = session.execute(_device_and_user(), {"hash": digest(token)}).first()
+    found = session.connection().execute(_device_and_user(), {"hash": digest(token)}).first()
     if found is None:
         raise Problem("unauthenticated")
-    device, user = found
-    if device.is_revoked or user is None:
+    if found.is_revoked or found.id is None:
         raise Problem("device_revoked")
-    return device, user
+    return found
 
 
 @cache
@@ -80,9 +82,11 @@ def _device() -> Select[Device]:
 
 
 @cache
-def _device_and_user() -> Select[Device, User]:
-    """Asked at every request, so made once."""
-    return _device().add_columns(User).outerjoin(User, User.id == Device.user_id)
+def _device_and_user() -> Select[Any]:
+    """Asked at every request, so made once, and as plain columns: objects would cost as much as the rest of it."""
+    device = (Device.id.label("device_id"), Device.is_revoked, Device.former_hash, Device.token_hash)
+    user = (User.id, User.role, User.areas, User.name, User.department_id, User.language, User.is_active)
+    return _device().with_only_columns(*device, *user).outerjoin(User, User.id == Device.user_id)
 
 
 def user_of_cookie(session: Session, cookie: str, now: datetime) -> tuple[User, str] | None:

@@ -5,7 +5,7 @@ from functools import cache, lru_cache
 from typing import Any
 
 import orjson
-from sqlalchemy import Text, bindparam, cast, func
+from sqlalchemy import Row, Text, bindparam, cast, func
 from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, under, visible
@@ -43,11 +43,11 @@ def _teams_of(session: Session, user_id: str) -> list[Any]:
     """id and areas of the teams a person is a member of: those whose list of members has the name somewhere in it are
     looked at (by the system, while it is being found out who asks)."""
     name = orjson.dumps(user_id).decode().translate({ord(sign): f"/{sign}" for sign in "/%_"})
-    found = session.execute(_teams_naming(), {"named": f"%{name}%"})
+    found = session.connection().execute(_teams_naming(), {"named": f"%{name}%"})
     return [team for team in found if user_id in team.members]
 
 
-def with_teams(session: Session, user: User, device_id: str | None = None) -> Actor:
+def with_teams(session: Session, user: User | Row[Any], device_id: str | None = None) -> Actor:
     """A person with their teams: the territory of an inspector is their own areas and those of their teams."""
     teams = _teams_of(session, user.id) if user.is_active else []
     paths = [territory.area_path(session, area) for team in teams for area in team.areas]

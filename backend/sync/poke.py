@@ -131,8 +131,8 @@ class Pokes:
         """Whether the token is still good; who may not be told why comes again and is told. Other buckets are news."""
         try:
             with self._app.app_context(), snapshot() as session:
-                device, user = accounts.device_of_token(session, token)
-                actor = sweeps.with_teams(session, user, device.id)
+                known = accounts.device_of_token(session, token)
+                actor = sweeps.with_teams(session, known, known.device_id)
                 now, seen = frozenset(buckets(session, actor)), (meta(session, SYSTEM).epoch, clock(session))
         except Exception as trouble:
             if not isinstance(trouble, Problem) and problem_of(trouble) is None:
