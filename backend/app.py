@@ -45,13 +45,14 @@ from backend.rings.views import rings_bp
 from backend.sampling.views import sampling_bp
 from backend.supervision.views import supervision_bp
 from backend.sweeps import queries as sweeps
-from backend.sync import admission, compaction, contacts, health, packing, silence
+from backend.sync import admission, compaction, contacts, giving_up, health, packing, silence
 from backend.sync import poke as pokes
 from backend.sync.bundles import BundleStore
 from backend.sync.desk import desk_bp
 from backend.sync.downloads import downloads_bp
 from backend.sync.receiving import finish_whole
 from backend.sync.rescue import rescue_bp
+from backend.sync.tus import Override
 from backend.sync.uploads import uploads_bp
 from backend.sync.views import sync_bp
 from backend.trouble import problem_of
@@ -122,6 +123,7 @@ def create_app(config: Config | None = None) -> Flask:
     app.before_request(_refuse_nul)
     app.register_error_handler(Exception, _answer_error)
     app.after_request(_finish)
+    app.wsgi_app = Override(app.wsgi_app, ["/sync/v1/blobs", "/sync/v1/rescue"])  # type: ignore[method-assign]
     return app
 
 
@@ -137,10 +139,10 @@ def start_worker(app: Flask) -> Worker | None:
 
 
 def _tidy(now: datetime) -> None:
-    """What a killed server left half done: uploads whose last byte was here, derivatives half made."""
-    finished, swept = finish_whole(now), sweep_scratch(now.timestamp())
-    if finished or swept:
-        log.info("tidied", uploads=finished, scratch=swept)
+    """What a killed server left half done: uploads whose last byte was here, derivatives half made; and uploads given up."""
+    finished, swept, forgotten = finish_whole(now), sweep_scratch(now.timestamp()), giving_up.forget(now)
+    if finished or swept or forgotten:
+        log.info("tidied", uploads=finished, scratch=swept, forgotten=forgotten)
 
 
 def _press(_: datetime) -> None:

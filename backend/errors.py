@@ -18,6 +18,7 @@ from typing import Any
 CODES: Mapping[str, tuple[int, str, str]] = {
     "bad_request": (400, "请求无法识别", "The request cannot be read"),
     "bad_frame": (400, "推送内容不完整或格式错误", "The push is cut short or badly framed"),
+    "bad_checksum": (400, "校验算法或格式不支持", "The checksum's algorithm or form is not supported"),
     "bad_cursor": (400, "分页游标无效", "The page cursor is not valid"),
     "unauthenticated": (401, "请先登录", "Sign in first"),
     "bad_credentials": (401, "账号或密码不正确", "Wrong name or password"),

@@ -13,7 +13,7 @@ POINTS = (
     # a device
     "enrol.before_reply", "replica.before_reply",
     # a photo, in the order of its way
-    "upload.created", "upload.written", "upload.synced", "upload.moved", "photo.hashed", "photo.renamed",
+    "upload.created", "upload.written", "upload.synced", "upload.moved", "upload.given_up", "photo.hashed", "photo.renamed",
     "photo.received", "photo.done",
     # the worker, in the order of its way
     "job.leased", "derive.made", "derive.renamed", "job.worked", "job.done",

@@ -277,6 +277,8 @@ def _request(operation: Operation, exchange: Exchange, path: str) -> list[str]:
         return found
     body = resolved(operation.spec["requestBody"])
     kind = exchange.sent.get("Content-Type", "").split(";")[0]
+    if not (body.get("required", False) or kind or exchange.body):
+        return found
     if body.get("x-any-media-type") and kind not in body["content"]:
         kind = next(iter(body["content"]))
     if kind not in body["content"]:

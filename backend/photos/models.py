@@ -44,7 +44,7 @@ class PhotoRef(Scoped, Base):
 
 
 class Upload(Base):
-    """One tus upload. `offset` moves only after its bytes are on disk."""
+    """One tus upload. `offset` moves only after its bytes are on disk; one that nobody goes on with is forgotten after `expires_at`."""
 
     __tablename__ = "uploads"
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
@@ -56,3 +56,4 @@ class Upload(Base):
     lock_generation: Mapped[int] = mapped_column(Integer, default=0)
     created_at: Mapped[datetime] = mapped_column(UtcDateTime)
     done_at: Mapped[datetime | None] = mapped_column(UtcDateTime)
+    expires_at: Mapped[datetime] = mapped_column(UtcDateTime, index=True)

@@ -40,6 +40,15 @@ class PhotoStore:
             with open(path, "r+b") as file:
                 os.fsync(file.fileno())
 
+    def drop(self, upload_id: str) -> None:
+        """Forget what arrived of an upload."""
+        (self.incoming / upload_id).unlink(missing_ok=True)
+
+    def under_way(self, before_s: float) -> list[str]:
+        """Uploads whose file was last written before that (seconds since 1970), oldest name first."""
+        with os.scandir(self.incoming) as files:
+            return sorted(file.name for file in files if file.stat().st_mtime < before_s)
+
     def size(self, upload_id: str) -> int:
         """Bytes of an upload on disk."""
         path = self.incoming / upload_id

@@ -26,11 +26,12 @@ from backend.lines import DEADLINES
 from backend.queueing import Queue
 from backend.sync import rescue
 
-# endpoint → lane; what is not named is small and is bounded by the threads alone
+# endpoint → lane; what is not named, or brings no body, is small and is bounded by the threads alone
 LANE_OF: Mapping[str, str] = {
     "sync.push": "push",
     "sync.pull": "pull",
     "uploads.patch": "blobs",
+    "uploads.create": "blobs",
     "rescue.patch": "blobs",
 }
 BODY_S: Mapping[str, float] = {"push": 120, "urgent": 120, "pull": 60, "blobs": 300}  # for the whole body to arrive
@@ -143,7 +144,8 @@ def working(is_urgent: bool) -> Iterator[None]:
 
 def _let_in() -> None:
     """P84: from the head of the request alone. An unknown device takes nobody's place."""
-    name = None if request.method == "OPTIONS" else LANE_OF.get(request.endpoint or "")
+    is_small = request.method == "OPTIONS" or (request.endpoint == "uploads.create" and not request.content_length)
+    name = None if is_small else LANE_OF.get(request.endpoint or "")
     _give_time(BODY_S.get(name or "", BODY_S["push"]))
     if name is None:
         return

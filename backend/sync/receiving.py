@@ -1,13 +1,14 @@
 """Taking in the bytes of a photo: fenced against older writers, on disk before the offset moves, whole by the hash alone.
 
-Never HTTP's headers (uploads.py), never whether a file is a picture.
+Never HTTP's headers (uploads.py), never whether a file is a picture, never how an upload is given up (giving_up.py).
 """
 
 import hashlib
 import hmac
+import secrets
 import time
 from collections.abc import Iterator
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from flask import current_app, request
@@ -25,10 +26,12 @@ from backend.ops.apply import submit
 from backend.photos import pipeline
 from backend.photos.models import Upload
 from backend.photos.store import BLOCK, PhotoStore
+from backend.sync.tus import Checksum
 from backend.trouble import problem_of
 
 PIECE = 4096
 KEEP_S = 1.0
+IDLE = timedelta(days=30)  # an upload that nobody goes on with for so long is forgotten; the phone still has its photo
 _UPLOADS: Table = Upload.__table__  # type: ignore[assignment]
 _IS_IT = _UPLOADS.c.id == bindparam("upload")
 _OWN = select(Upload).where(_IS_IT, _UPLOADS.c.owner_id == bindparam("owner"))
@@ -41,13 +44,16 @@ _TAKE = (
 )  # fmt: skip
 _MOVE = (
     update(_UPLOADS).where(_IS_IT, _UPLOADS.c.lock_generation == bindparam("generation"))
-    .values(offset=bindparam("at")).returning(_UPLOADS.c.id)
+    .values(offset=bindparam("at"), expires_at=bindparam("until")).returning(_UPLOADS.c.id)
 )  # fmt: skip
 _END = update(_UPLOADS).where(_IS_IT).values(done_at=bindparam("now"))
 
 
-def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
-    """Append the request's bytes at `offset`; returns the new offset. What arrived of a cut body is kept.
+def receive(
+    upload_id: str, actor: Actor, offset: int, now: datetime, sum_of: Checksum | None = None, known: int = 0
+) -> Upload:
+    """Append the request's bytes at `offset`, but for the first `known` of them, which are here; returns the upload as it stands
+    then. What arrived of a cut body is kept, unless a checksum (`sum_of`) was announced for the whole of it.
 
     Raises Problem offset_conflict, locked, checksum_mismatch, too_large, storage_full, overloaded.
     """
@@ -55,24 +61,34 @@ def receive(upload_id: str, actor: Actor, offset: int, now: datetime) -> int:
     generation, at, full = _fence(upload_id, offset), offset, None
     moved_s = time.monotonic()
     try:
-        for block in _blocks(found.size - at):
+        for block in _blocks(found.size - at, known, sum_of):
             _hold(upload_id, generation)
             store.append(upload_id, at, block)
             passing("upload.written")
             at += len(block)
-            if time.monotonic() - moved_s > KEEP_S:
+            if sum_of is None and time.monotonic() - moved_s > KEEP_S:
                 _keep(store, upload_id, generation, at)
                 moved_s = time.monotonic()
     except OSError as trouble:  # the disk's: a line that is cut ends the blocks instead
         full = trouble
-    _keep(store, upload_id, generation, at)
+    if sum_of is None:
+        _keep(store, upload_id, generation, at)
     if full is not None:
         raise problem_of(full) or full
+    if sum_of is not None:
+        _require_so(sum_of, offset)
+        _keep(store, upload_id, generation, at)
     if at == found.size:
         _finish(found, store, now)
     elif is_draining():
         raise Problem("overloaded", "the server is stopping; what arrived is kept", retry_after_s=5)
-    return at
+    found.offset, found.expires_at = at, now_utc() + IDLE
+    return found
+
+
+def _require_so(sum_of: Checksum, offset: int) -> None:
+    if not sum_of.is_so():
+        raise Problem("checksum_mismatch", f"these bytes do not hash to Upload-Checksum; the upload is at {offset}")
 
 
 def take_whole(actor: Actor, data: bytes, now: datetime) -> str:
@@ -103,10 +119,14 @@ def _keep(store: PhotoStore, upload_id: str, generation: int, at: int) -> None:
     passing("upload.moved")
 
 
-def _blocks(left: int) -> Iterator[bytes]:
-    """The request's body, until it ends or the line is cut. Raises Problem too_large past `left` bytes."""
+def _blocks(left: int, known: int, sum_of: Checksum | None) -> Iterator[bytes]:
+    """The request's body after its first `known` bytes, until it ends or the line is cut. Raises Problem too_large past `left`
+    bytes."""
     block, begun_s = bytearray(), time.monotonic()
-    for piece in _pieces(left):
+    for whole in _pieces(left):
+        if sum_of is not None:
+            sum_of.seen.update(whole)
+        piece, known = whole[known:], max(known - len(whole), 0)
         block += piece
         left -= len(piece)
         if left < 0:
@@ -147,16 +167,19 @@ def _fence(upload_id: str, offset: int) -> int:
 
 
 def _hold(upload_id: str, generation: int) -> None:
-    """Raises Problem locked where a newer writer has come."""
+    """Raises Problem locked where a newer writer has come, NotFound where the upload was given up."""
     with snapshot() as session:
         now_at = session.execute(_GENERATION, {"upload": upload_id}).scalar()
+    if now_at is None:
+        raise NotFound("the upload was given up")
     if now_at != generation:
         raise Problem("locked", "another request has taken this upload over")
 
 
 def _move(upload_id: str, generation: int, offset: int) -> None:
     with transaction() as session:
-        moved = session.execute(_MOVE, {"upload": upload_id, "generation": generation, "at": offset})
+        until = now_utc() + IDLE
+        moved = session.execute(_MOVE, {"upload": upload_id, "generation": generation, "at": offset, "until": until})
         if moved.scalar() is None:
             raise Problem("locked", "another request has taken this upload over")
 
@@ -193,8 +216,9 @@ def create(actor: Actor, facts: dict[str, Any], now: datetime) -> Upload:
         "id": upload_id,
         "owner_id": actor.id,
         "offset": 0,
-        "lock_generation": 0,
+        "lock_generation": secrets.randbelow(1 << 30),  # or a writer of one that was given up could pass for this one's
         "created_at": now,
+        "expires_at": now + IDLE,
     }
     with transaction() as session:
         insert_many(session.connection(), _UPLOADS, [row], "DO NOTHING")

@@ -1,15 +1,83 @@
-"""What every tus 1.0.0 door reads from a request's head: the version, what is announced, where it goes on. No bytes."""
+"""What every tus 1.0.0 door reads from a request's head: the version, what is announced, where it goes on, what the bytes
+must hash to; and what it says of an upload in an answer's head. No bytes."""
 
 import base64
 import binascii
+import hashlib
+import hmac
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from flask import request
+from werkzeug.http import http_date
 
 from backend.errors import Problem
 from backend.shapes import is_sha256
 
 TUS = {"Tus-Resumable": "1.0.0", "Cache-Control": "no-store"}
+BYTES = "application/offset+octet-stream"
+ALGORITHMS: Mapping[str, Any] = {"sha1": hashlib.sha1, "sha256": hashlib.sha256}
+EXTENSIONS = ("creation", "creation-with-upload", "checksum", "expiration", "termination")
+OVERRIDDEN = frozenset({"PATCH", "DELETE", "HEAD"})
+
+
+class Override:
+    """tus 1.0.0, X-HTTP-Method-Override: a POST under `paths` that names another method is one, for lines whose middle boxes
+    know only GET and POST. Nowhere else, and for no other method."""
+
+    def __init__(self, application: Any, paths: Iterable[str]) -> None:
+        self._application, self._paths = application, tuple(paths)
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Any:
+        """WSGI."""
+        named = environ.get("HTTP_X_HTTP_METHOD_OVERRIDE", "").upper()
+        is_here = environ.get("PATH_INFO", "").startswith(self._paths)
+        if named in OVERRIDDEN and is_here and environ["REQUEST_METHOD"] == "POST":
+            environ["REQUEST_METHOD"] = named
+        return self._application(environ, start_response)
+
+
+@dataclass
+class Checksum:
+    """What the bytes of one request must hash to (tus: checksum); they count whole or not at all."""
+
+    wanted: bytes
+    seen: Any
+
+    def is_so(self) -> bool:
+        """Whether what was seen hashes to what was announced."""
+        return hmac.compare_digest(self.seen.digest(), self.wanted)
+
+
+def checksum() -> Checksum | None:
+    """Upload-Checksum of the request. Raises Problem bad_checksum where it is none that is spoken here."""
+    text = request.headers.get("Upload-Checksum")
+    if text is None:
+        return None
+    name, _, coded = text.strip().partition(" ")
+    if name not in ALGORITHMS:
+        raise Problem("bad_checksum", f"Upload-Checksum is one of {', '.join(ALGORITHMS)}, a space and base64")
+    seen = ALGORITHMS[name]()
+    try:
+        wanted = base64.b64decode(coded, validate=True)
+    except (binascii.Error, ValueError) as fault:
+        raise Problem("bad_checksum", "Upload-Checksum is not base64") from fault
+    if len(wanted) != seen.digest_size:
+        raise Problem("bad_checksum", f"{name} has {seen.digest_size} bytes, not {len(wanted)}")
+    return Checksum(wanted, seen)
+
+
+def expires(at: datetime) -> dict[str, str]:
+    """Upload-Expires (tus: expiration; RFC 9110 date)."""
+    return {"Upload-Expires": http_date(at)}
+
+
+def metadata(facts: Mapping[str, str | None]) -> dict[str, str]:
+    """Upload-Metadata of what was kept of it (tus: HEAD)."""
+    pairs = [f"{name} {base64.b64encode(value.encode()).decode()}" for name, value in facts.items() if value]
+    return {"Upload-Metadata": ",".join(pairs)}
 
 
 def require_version() -> None:

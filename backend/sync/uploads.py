@@ -21,18 +21,19 @@ from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.models import Upload
 from backend.shapes import is_sha256
-from backend.sync import receiving, tus
+from backend.sync import giving_up, receiving, tus
 from backend.sync.schemas import BlobsQuery
 from backend.sync.tus import TUS
 
 uploads_bp = Blueprint("uploads", __name__, url_prefix="/sync/v1")
+_TUS_DOORS = ("uploads.create", "uploads.head", "uploads.patch", "uploads.delete")
 _OWN = select(Upload).where(Upload.owner_id == bindparam("owner"), Upload.sha256.in_(bindparam("shas", expanding=True)))
 
 
 @uploads_bp.before_request
 def check_version() -> None:
     """tus: every request but OPTIONS names the version. Raises Problem tus_version."""
-    if request.endpoint in ("uploads.create", "uploads.head", "uploads.patch") and request.method != "OPTIONS":
+    if request.endpoint in _TUS_DOORS and request.method != "OPTIONS":
         tus.require_version()
 
 
@@ -40,7 +41,8 @@ def check_version() -> None:
 def options() -> Response:
     headers = {
         "Tus-Version": "1.0.0",
-        "Tus-Extension": "creation",
+        "Tus-Extension": ",".join(tus.EXTENSIONS),
+        "Tus-Checksum-Algorithm": ",".join(tus.ALGORITHMS),
         "Tus-Max-Size": str(_config().max_photo_bytes),
     }
     return Response(status=204, headers={**TUS, **headers})
@@ -50,27 +52,35 @@ def options() -> Response:
 def create() -> Response:
     actor = device_actor()
     require(actor, "sync")
-    facts = _facts()
-    found = receiving.create(actor, facts, now_utc())
-    return Response(
-        status=201,
-        headers={**TUS, "Location": f"/sync/v1/blobs/{found.id}", "Upload-Offset": str(found.offset)},
-    )
+    found = receiving.create(actor, _facts(), now_utc())
+    if (
+        request.mimetype == tus.BYTES and found.done_at is None
+    ):  # tus: creation-with-upload; what a lost try left here is skipped
+        here = found.offset
+        found = receiving.receive(found.id, actor, here, now_utc(), tus.checksum(), known=here)
+    return Response(status=201, headers={**TUS, "Location": f"/sync/v1/blobs/{found.id}", **_stands(found)})
 
 
 @uploads_bp.route("/blobs/<upload_id>", methods=["HEAD"])
 def head(upload_id: str) -> Response:
     found = receiving.own(upload_id, device_actor())
-    return Response(status=200, headers={**TUS, "Upload-Offset": str(found.offset), "Upload-Length": str(found.size)})
+    told = tus.metadata({"sha256": found.sha256, "mime": found.mime}) | {"Upload-Length": str(found.size)}
+    return Response(status=200, headers={**TUS, **told, **_stands(found)})
 
 
 @uploads_bp.patch("/blobs/<upload_id>")
 def patch(upload_id: str) -> Response:
-    if request.mimetype != "application/offset+octet-stream":
-        raise Problem("bad_encoding", "PATCH takes application/offset+octet-stream")
-    actor = device_actor()
-    offset = receiving.receive(upload_id, actor, tus.whole_number("Upload-Offset"), now_utc())
-    return Response(status=204, headers={**TUS, "Upload-Offset": str(offset)})
+    if request.mimetype != tus.BYTES:
+        raise Problem("bad_encoding", f"PATCH takes {tus.BYTES}")
+    offset = tus.whole_number("Upload-Offset")
+    found = receiving.receive(upload_id, device_actor(), offset, now_utc(), tus.checksum())
+    return Response(status=204, headers={**TUS, **_stands(found)})
+
+
+@uploads_bp.delete("/blobs/<upload_id>")
+def delete(upload_id: str) -> Response:
+    giving_up.end(upload_id, device_actor())
+    return Response(status=204, headers=TUS)
 
 
 @uploads_bp.post("/blobs/query")
@@ -113,6 +123,12 @@ def _query(session: Session, actor: Actor, want: list[dict[str, Any]]) -> dict[s
     begun = {p["sha256"] for p in partial}
     need = [s for s in shas if s not in here and s not in begun]
     return {"epoch": meta(session, actor).epoch, "have": sorted(here), "partial": partial, "need": need}
+
+
+def _stands(found: Upload) -> dict[str, str]:
+    """Where an upload stands, and until when it is kept if it is not whole."""
+    lasting = tus.expires(found.expires_at) if found.offset < found.size else {}
+    return {"Upload-Offset": str(found.offset), **lasting}
 
 
 def _facts() -> dict[str, Any]:

@@ -29,7 +29,7 @@ from backend.now import now_utc
 from backend.photos import pipeline
 from backend.photos import queries as photos
 from backend.photos.store import PhotoStore
-from backend.sync import receiving
+from backend.sync import receiving, tus
 from tests.contract import Exchange, check
 from tests.journeys.stage import PHOTOS, Stage, stage, until
 
@@ -112,7 +112,7 @@ def store(running: Stage) -> PhotoStore:
 
 def test_the_server_says_what_it_speaks(phone: Phone) -> None:
     status, headers, _ = phone.ask("OPTIONS", "/sync/v1/blobs")
-    assert (status, headers["Tus-Version"], headers["Tus-Extension"]) == (204, "1.0.0", "creation")
+    assert (status, headers["Tus-Version"], headers["Tus-Extension"]) == (204, "1.0.0", ",".join(tus.EXTENSIONS))
     assert int(headers["Tus-Max-Size"]) > 1_000_000
 
 

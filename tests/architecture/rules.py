@@ -35,6 +35,7 @@ UNSCOPED = {
     "sync/uploads.py",
     "ops/custody.py",
     "sync/receiving.py",
+    "sync/giving_up.py",
     "ops/jobs.py",
     "database.py",
     "cli/field_day.py",
@@ -60,6 +61,7 @@ BESIDE: dict[str, set[str]] = {
     "ops/jobs.py": {"Job"},
     "photos/pipeline.py": {"Photo"},  # when its derivatives were made
     "sync/receiving.py": {"Upload", "_UPLOADS"},  # how far the bytes are
+    "sync/giving_up.py": {"Upload"},
     "sync/rescue.py": {"Rescue"},
     "sync/push.py": {"Replica", "ReplicaStep"},  # where a replica stands: with the ops, in one transaction
     "sync/contacts.py": {"_TABLE"},  # who was heard of, and with what trouble
