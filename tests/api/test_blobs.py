@@ -11,6 +11,7 @@ from backend.ops.jobs import run_one
 from backend.ops.work import JOBS
 from backend.photos.models import Photo, PhotoRef, Upload
 from backend.problems.models import Problem
+from backend.sync import receiving
 from tests import make
 from tests.api.asking import NOBODY
 from tests.cast import A_TOWNSHIP, A, B, World, told
@@ -151,6 +152,49 @@ def test_a_writer_that_was_overtaken_is_told_so(world: World) -> None:
     answer = phone.ask("PATCH", place, input_stream=slow, headers=headers, environ_overrides={"CONTENT_LENGTH": str(len(data))})
     assert told(answer) == (423, "locked")
     assert head(phone, place).headers["Upload-Offset"] == "1000"
+
+
+@pytest.mark.answers("uploads.create", 400, 423)
+@pytest.mark.answers("uploads.patch", 400)
+def test_bytes_with_a_creation_are_refused_as_those_that_follow_it_are(world: World) -> None:
+    phone, data = world.phone("inspector_a"), make.picture(800, 600) * 5
+    place = create(phone, data).headers["Location"]
+    assert told(patch(phone, place, 0, data, Upload_Checksum="md5 AAAA")) == (400, "bad_checksum")
+    headers = make.tus(Upload_Length=len(data), Upload_Metadata=make.metadata(make.sha(data)), Content_Type=BYTES)
+    assert told(phone.ask("POST", "/sync/v1/blobs", data=data, headers=headers | {"Upload-Checksum": "sha1 AAAA"})) == (400, "bad_checksum")
+    slow = Overtaken(data, lambda: patch(phone, place, 0, data[:1000]))
+    answer = phone.ask("POST", "/sync/v1/blobs", input_stream=slow, headers=headers, environ_overrides={"CONTENT_LENGTH": str(len(data))})
+    assert told(answer) == (423, "locked")
+    assert head(phone, place).headers["Upload-Offset"] == "1000"
+
+
+@pytest.mark.answers("uploads.create", 409)
+def test_bytes_with_a_creation_that_another_request_was_before_are_told_where_it_stands(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    phone, data, fence = world.phone("inspector_a"), make.picture(), receiving._fence
+    place = create(phone, data).headers["Location"]
+
+    def late(upload_id: str, offset: int) -> int:
+        monkeypatch.undo()
+        patch(phone, place, 0, data[:500])
+        return fence(upload_id, offset)
+
+    monkeypatch.setattr(receiving, "_fence", late)
+    headers = make.tus(Upload_Length=len(data), Upload_Metadata=make.metadata(make.sha(data)), Content_Type=BYTES)
+    answer = phone.ask("POST", "/sync/v1/blobs", data=data, headers=headers)
+    assert told(answer) == (409, "offset_conflict") and answer.headers["Upload-Offset"] == "500"
+
+
+@pytest.mark.answers("uploads.delete", 204, 404, 409)
+def test_an_upload_is_given_up_by_its_phone_and_a_whole_photo_by_nobody(world: World) -> None:
+    phone, data = world.any_phone("inspector_a"), make.picture()
+    place = create(phone, data).headers["Location"]
+    patch(phone, place, 0, data[:500])
+    assert told(world.any_phone("inspector_b").ask("DELETE", place, headers=make.tus())) == (404, "not_found")
+    assert phone.ask("DELETE", place, headers=make.tus()).status_code == 204
+    assert head(phone, place).status_code == 404
+    assert (create(phone, data).headers["Upload-Offset"], patch(phone, place, 0, data).status_code) == ("0", 204)
+    assert told(phone.ask("DELETE", place, headers=make.tus())) == (409, "refused")
+    assert world.look(select(Photo.state).where(Photo.sha256 == make.sha(data))) == [("verified",)]
 
 
 @pytest.mark.answers("uploads.patch", 460)

@@ -23,7 +23,10 @@ from backend.ops import jobs
 from backend.ops.models import Job
 from backend.ops.work import JOBS
 from backend.photos.pipeline import sweep_scratch
+from backend.sync.giving_up import forget
 from backend.sync.receiving import finish_whole
+from backend.sync.tus import BYTES
+from tests import make
 from tests.faults.audit import faults_of, words_of
 from tests.faults.phones import Photographer, Pusher
 from tests.faults.rig import ROOT, Place, Server
@@ -31,7 +34,8 @@ from tests.faults.rig import ROOT, Place, Server
 CHANGE = [p for p in POINTS if p.split(".")[0] in ("push", "books", "commit")]
 CHECKPOINT = [p for p in POINTS if p.startswith("checkpoint")]
 DEVICE = ["enrol.before_reply", "replica.before_reply"]
-PHOTO = [p for p in POINTS if p.split(".")[0] in ("upload", "photo")]
+GIVEN_UP = "upload.given_up"
+PHOTO = [p for p in POINTS if p.split(".")[0] in ("upload", "photo") and p != GIVEN_UP]
 JOB = [p for p in POINTS if p.split(".")[0] in ("job", "derive")]
 OUT = [p for p in POINTS if p.startswith("out.")]  # test_kill_outbox.py
 READY_S = 3.0
@@ -45,7 +49,7 @@ def test_every_point_stands_once_on_a_way_and_every_one_is_killed_at_below() -> 
             if isinstance(node, ast.Call) and ast.unparse(node.func) == "passing":
                 found[ast.literal_eval(node.args[0])] += 1
     assert found == dict.fromkeys(POINTS, 1)
-    assert sorted([*CHANGE, *CHECKPOINT, *DEVICE, *PHOTO, *JOB, *OUT]) == sorted(POINTS)
+    assert sorted([*CHANGE, *CHECKPOINT, *DEVICE, *PHOTO, GIVEN_UP, *JOB, *OUT]) == sorted(POINTS)
 
 
 @pytest.mark.parametrize("said", ["commit.aftre:1", "commit.after", "commit.after:0", "commit.after:x"])
@@ -204,6 +208,24 @@ def test_killed_after_the_last_byte_a_photo_is_finished_without_its_phone(place:
             assert (finish_whole(now_utc()), finish_whole(now_utc())) == (1, 0)
         shas.add(one.sha)
         assert faults_of(place, {}, shas) == [], point
+
+
+def test_killed_while_an_upload_is_given_up_it_is_gone_and_its_file_is_swept(place: Place) -> None:
+    pusher, data = enrolled(place), b"given up"
+    named = {"Upload-Length": "99", "Upload-Metadata": make.metadata(make.sha(data))}
+    headers = {"Authorization": f"Bearer {pusher.token}", "Tus-Resumable": "1.0.0"}
+
+    def give_up(app: Flask) -> None:
+        client = app.test_client()
+        at = client.post("/sync/v1/blobs", data=data, headers=headers | named | {"Content-Type": BYTES}).headers["Location"]
+        client.delete(at, headers=headers)
+
+    killed(place, f"{GIVEN_UP}:1", give_up)
+    (left,) = (place.folder / "photos" / "incoming").iterdir()
+    with place.app() as app:
+        assert app.test_client().head(f"/sync/v1/blobs/{left.name}", headers=headers).status_code == 404
+        assert forget(now_utc()) == 0 and left.exists(), "it may be one that is just being created"
+        assert forget(now_utc() + timedelta(days=2)) == 1 and not left.exists()
 
 
 def test_f17_a_worker_killed_at_each_step_of_a_job_does_it_once_in_effect_and_leaves_nothing(
