@@ -12,6 +12,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlalchemy.orm import Session
 
 from backend.backups import books, membership, pictures, record
+from backend.backups.published import published
 from backend.backups.tally import Finding, Tally, told
 from backend.database import snapshot
 from backend.photos.store import PhotoStore
@@ -28,7 +29,7 @@ OF_A_COPY: Mapping[str, Check] = {
 def checks_of(today: date, store: PhotoStore | None) -> dict[str, Check]:
     """Every check by name. Without a `store` photos, problems and the feed are left out: what a backup's
     database must hold by itself. `today` is the day on which deadlines are counted."""
-    checks: dict[str, Check] = {**OF_A_COPY, "ledger": partial(record.ledger, today=today)}
+    checks: dict[str, Check] = {**OF_A_COPY, "ledger": partial(record.ledger, today=today), "published": published}
     if store is not None:
         photos = partial(pictures.files, store=store)
         checks |= {"problems": record.problems, "feed": membership.members, "photos": photos}

@@ -99,8 +99,8 @@ def restore(path: Path, data: Path | None, database_url: str, force: bool, as_js
 @as_json
 @with_app
 def verify(as_json: bool) -> None:
-    """Prove the whole record: photos, op log, replicas, journal, feed, ledgers; the first broken rows are
-    named."""
+    """Prove the whole record: photos, op log, replicas, journal, feed, ledgers, what was published; the first
+    broken rows are named."""
     report = verifies.record_of(today(), current_app.extensions["photo_store"])
     show(report if as_json else _short(report), as_json)
     sys.exit(0 if report["ok"] else 1)

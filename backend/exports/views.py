@@ -12,7 +12,7 @@ from backend.access.scope import Actor
 from backend.exports import files, periods, tables
 from backend.ledgers import queries as ledgers
 from backend.ledgers.views import today
-from backend.periods.views import axis
+from backend.periods.queries import axis
 
 exports_bp = Blueprint("exports", __name__, url_prefix="/v1/exports")
 

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 from sqlalchemy import Select, func
 from sqlalchemy.orm import Session
 
+from backend import incoming
 from backend.access.roles import may
 from backend.access.scope import SYSTEM, Actor, is_within, lies, sees, under, visible
 from backend.database import clock as clock_now
@@ -22,7 +23,13 @@ from backend.territory import queries as territory
 CELL: tuple[str, ...] = (*KEY, *MEASURES)
 CHANGE: tuple[str, ...] = (*CELL, "problem_id", "reason", "told")
 HEAD = ("number", "period", "edition", "restates", "timezone", "clock", "completeness")
+AXES = ("area", *ledgers.AXES)
 MOST = 1000
+
+
+def axis(text: str | None) -> str:
+    """The axis that a reader names, else the place. Raises Invalid."""
+    return "area" if text is None else incoming.one_of("by", text, AXES)
 
 
 def get(session: Session, actor: Actor, number: str) -> LedgerPeriod | None:

@@ -13,7 +13,6 @@ from backend.periods import comparing, queries
 from backend.periods.rules import REASONS
 
 periods_bp = Blueprint("periods", __name__, url_prefix="/v1/periods")
-AXES = ("area", *ledgers.AXES)
 
 
 @periods_bp.get("")
@@ -29,7 +28,7 @@ def listed() -> dict[str, Any]:
 @periods_bp.get("/<number>")
 def period(number: str) -> dict[str, Any]:
     actor, asked = reader("ledger.read"), incoming.parameters("node", "by")
-    by = axis(asked.get("by"))
+    by = queries.axis(asked.get("by"))
     with snapshot() as session:
         found = queries.published(session, actor, number)
         figures = queries.rollup(session, actor, found, asked.get("node") or ledgers.home(session, actor), by)
@@ -40,7 +39,7 @@ def period(number: str) -> dict[str, Any]:
 @periods_bp.get("/<number>/restatement")
 def restatement(number: str) -> dict[str, Any]:
     actor, asked = reader("ledger.read"), incoming.parameters("node", "by", "edition")
-    by = axis(asked.get("by"))
+    by = queries.axis(asked.get("by"))
     with snapshot() as session:
         found, node = queries.published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
         edition = queries.edition_of(session, actor, number, asked.get("edition"))
@@ -50,7 +49,7 @@ def restatement(number: str) -> dict[str, Any]:
 @periods_bp.get("/<number>/changes")
 def changes(number: str) -> dict[str, Any]:
     actor, asked = reader("ledger.read"), incoming.parameters("node", "by", "edition", "key", "reason")
-    by, reason = axis(asked.get("by")), _reason(asked.get("reason"))
+    by, reason = queries.axis(asked.get("by")), _reason(asked.get("reason"))
     with snapshot() as session:
         found, node = queries.published(session, actor, number), asked.get("node") or ledgers.home(session, actor)
         edition = queries.edition_of(session, actor, number, asked.get("edition"))
@@ -61,7 +60,7 @@ def changes(number: str) -> dict[str, Any]:
 @periods_bp.get("/<number>/since/<earlier>")
 def difference(number: str, earlier: str) -> dict[str, Any]:
     actor, asked = reader("ledger.read"), incoming.parameters("node", "by", "key", "flow")
-    by = axis(asked.get("by"))
+    by = queries.axis(asked.get("by"))
     with snapshot() as session:
         one, two = (queries.get(session, actor, each) for each in (earlier, number))
         if one is None or two is None:
@@ -81,11 +80,6 @@ def check(number: str) -> dict[str, Any]:
         if found is None:
             raise NotFound()
         return {"number": number, "digest": found.digest, **queries.checked(session, found)}
-
-
-def axis(text: str | None) -> str:
-    """The axis that a request names, else the place. Raises Invalid."""
-    return "area" if text is None else incoming.one_of("by", text, AXES)
 
 
 def _reason(text: str | None) -> str | None:

@@ -15,9 +15,10 @@ import pytest
 from click.testing import CliRunner
 
 from backend.cli.main import main
-from backend.exports.periods import COLUMNS, FORMS, MEASURES_ZH
+from backend.exports.periods import COLUMNS, FORMS
 from backend.now import now_utc
 from backend.periods.rules import MEASURES
+from backend.periods.words import MEASURES_ZH
 from backend.workdays import local_date
 from tests import make
 from tests.cast import A, B, World, told

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import orjson
 from flask import Flask
@@ -107,6 +108,9 @@ def fill(app: Flask) -> str:
         replica.record(again.state, op["op"], op["body"], op["ent"])
     again.report("A108")
     again.push(app)
+    day = now_utc().astimezone(ZoneInfo(app.extensions["config"].timezone)).date()
+    args = {"period": f"{day}/{day}", "as_of": None, "note": ""}
+    submit("ledger.publish", args, SYSTEM, ent=("ledger", "city"))
     return sha
 
 
