@@ -191,8 +191,3 @@ def _node(session: Session, actor: Actor, name: str) -> tuple[str, str]:
         raise Refused("target_missing", fault.detail) from fault
     words = Words(session, actor)
     return path, words.areas.get(name) or words.sites.get(name, name)
-
-
-GATHER: Mapping[str, Callable[[Session, Actor, Kind, str, datetime], About]] = {
-    "problem": of_problem, "list": of_list, "area_table": of_area, "batch": of_handover,
-}  # fmt: skip

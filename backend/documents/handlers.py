@@ -1,5 +1,6 @@
 """Issuing a document: what will be printed is put on record with its number and digest. Nothing is printed here."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Any
 
@@ -11,13 +12,18 @@ from backend import rows
 from backend.access import numbers
 from backend.access.scope import Actor
 from backend.database import lock
-from backend.documents import acts, facts, queries
+from backend.documents import acts, facts, published, queries
 from backend.documents.kinds import KINDS, Kind
 from backend.documents.models import Document
 from backend.effects import Effect, Event, OpLike
 from backend.errors import NotAllowed, Refused
 from backend.workdays import local_date
 from sync_protocol.identity import fingerprint
+
+GATHER: Mapping[str, Callable[[Session, Actor, Kind, str, datetime], facts.About]] = {
+    "problem": facts.of_problem, "list": facts.of_list, "area_table": facts.of_area, "batch": facts.of_handover,
+    "period": published.of_period, "restatement": published.of_restatement, "evaluation": published.of_evaluation,
+}  # fmt: skip
 
 
 def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
@@ -31,9 +37,7 @@ def issue(session: Session, op: OpLike, actor: Actor, now: datetime) -> Effect:
         raise NotAllowed(f"{actor.role} may not issue {name}")
     if op.ent_type != kind.about:
         raise Refused("invalid", f"{name} is about a {kind.about}")
-    about = facts.GATHER[kind.template or (name if kind.about == "node" else "problem")](
-        session, actor, kind, op.ent_id, now
-    )
+    about = GATHER[kind.template or (name if kind.about == "node" else "problem")](session, actor, kind, op.ent_id, now)
     answered = _answered(session, actor, kind, op.args["answers"], about)
     given = _given(session, op, actor, kind, about)
     number, year, n = _number(session, name, now)

@@ -30,7 +30,8 @@ class Field:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
-    """One kind of document. `about`: problem, node or handover. `answers`: the kind of document that it answers and must name.
+    """One kind of document. `about`: problem, node, handover, ledger (a publication) or evaluation. `answers`: the kind of
+    document that it answers and must name.
 
     `must`: what has to be so: open, major, due. `columns`: of a list.
     """
@@ -133,6 +134,15 @@ KINDS: Mapping[str, Kind] = {
     ),
     "area_table": Kind(
         code="HZ", title="隐患排查整治情况表", title_en="Roll-up by area", about="node", who=READS,
+    ),
+    "period": Kind(
+        code="QT", title="隐患台账期间公布表", title_en="Ledger of a period, as published", about="ledger", who=READS, template="period",
+    ),
+    "restatement": Kind(
+        code="QR", title="隐患台账期间重述表", title_en="Restatement of a published period", about="ledger", who=READS, template="restatement",
+    ),
+    "evaluation": Kind(
+        code="KB", title="隐患排查整治考评表", title_en="Evaluation, as published", about="evaluation", who=READS, template="evaluation",
     ),
     "batch": Kind(
         code="JB", title="隐患交办单", title_en="Handover of a batch", about="handover", who=ORDERS, template="batch", columns=BATCH,

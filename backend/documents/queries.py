@@ -14,6 +14,7 @@ from backend.problems.models import Problem
 from backend.supervision import queries as supervision
 from sync_protocol.identity import fingerprint
 
+OF_A_PLACE = ("node", "ledger", "evaluation")  # seen by who sees the place and line that they were issued for
 OF_A_TRANSFER = ("handover", "receipt", "feedback")  # papers that travel between the two sides of a transfer
 
 
@@ -25,7 +26,7 @@ def _seen(actor: Actor) -> Select[Document]:
     told = supervision.given(actor)
     of_transfer = and_(Document.ent_type == "problem", Document.kind.in_(OF_A_TRANSFER), Document.ent_id.in_(told))
     where = condition(Document, actor)
-    of_node = and_(Document.ent_type == "node", true() if where is None else where)
+    of_node = and_(Document.ent_type.in_(OF_A_PLACE), true() if where is None else where)
     given = seen(actor).with_only_columns(Handover.id)
     of_handover = and_(Document.ent_type == "handover", Document.ent_id.in_(given))
     return visible(Document, SYSTEM).where(or_(of_problem, of_transfer, of_node, of_handover))

@@ -17,8 +17,9 @@ def why(reasons: Mapping[str, Mapping[str, int]], measure: str) -> str:
 
 
 def days(told: Mapping[str, Any]) -> str:
-    """The period of a publication's head (queries.told) with its days."""
-    return f"{told['period']}（{told['from_on']} 至 {told['to_on']}）"
+    """The period of a publication's head (queries.told) with its days; one that is named by its days has no other name."""
+    span = f"{told['from_on']} 至 {told['to_on']}"
+    return span if "/" in told["period"] else f"{told['period']}（{span}）"
 
 
 def complete(said: Mapping[str, Any]) -> str:

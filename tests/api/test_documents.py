@@ -14,7 +14,10 @@ from backend.documents import handlers, rendering
 from backend.documents.kinds import KINDS
 from backend.documents.models import Document
 from backend.journal.models import JournalEntry
+from backend.now import now_utc
+from backend.periods.rules import MEASURES
 from backend.problems.models import Problem
+from backend.workdays import local_date
 from sync_protocol.identity import fingerprint
 from tests import make
 from tests.cast import A_SITE, A_TOWNSHIP, B_SITE, CITY, A, B, World, told
@@ -54,10 +57,28 @@ def story(world: World) -> dict[str, Any]:
     args = {"to": {"area": A_TOWNSHIP, "department": "education"}, "due_on": "2099-12-31", "demand": "尽快整改（示例）", "problems": [made["major"].number]}
     slip = {"verb": "handover.issue", "ent": {"t": "handover", "id": "slip-1"}, "args": args}
     assert world.desk("city").post("/v1/ops", json=slip).status_code == 200
+    today = local_date(now_utc())
+    period = f"{today}/{today}"
+    made["ledger"] = done(world, "ledger.publish", ("ledger", "city"), period=period, note=HOSTILE)
+    make.problem(world, b, B_SITE, "A105")
+    made["restated"] = done(world, "ledger.restate", ("ledger", made["ledger"]), note=HOSTILE)
+    weights = dict.fromkeys(("coverage", "on_time", "lasting", "evidence"), 25)
+    weigh = {"verb": "evaluation.weigh", "ent": {"t": "evaluation", "id": "city"}, "args": {"weights": weights}}
+    assert world.desk("city").post("/v1/ops", json=weigh).status_code == 200
+    made["evaluation"] = done(world, "evaluation.publish", ("evaluation", "city"), kind="district", period=period)
     return made
 
 
+def done(world: World, verb: str, ent: tuple[str, str], **args: Any) -> str:
+    answer = world.desk("city").post("/v1/ops", json={"verb": verb, "ent": {"t": ent[0], "id": ent[1]}, "args": args})
+    assert answer.status_code == 200, answer.text
+    return str(answer.json["result"]["number"])
+
+
 def about_of(story: dict[str, Any], kind: str, role: str) -> str:
+    published = {"period": "ledger", "restatement": "restated", "evaluation": "evaluation"}
+    if kind in published:
+        return str(story[published[kind]])
     return {"node": NODES.get(role, ""), "handover": "slip-1", "problem": str(story["major"].number)}[KINDS[kind].about]
 
 
@@ -94,8 +115,9 @@ def test_the_pdf_says_what_is_on_record_whatever_was_written(world: World, story
     text = "".join(text.split()).replace("\u200b", "")
     assert KINDS[kind].title in text and made["document"] in text and made["digest"][:16] in text
     texts = sum(of.kind == "text" for of in KINDS[kind].fields.values())
+    texts += kind in ("period", "restatement")  # the note of the publication
     assert text.count("".join(HOSTILE.split())) == texts, text
-    if KINDS[kind].about != "node":
+    if KINDS[kind].about in ("problem", "handover"):
         assert story["major"].number in text and "南定镇中心幼儿园" in text and "重大" in text
 
 
@@ -236,6 +258,33 @@ def test_a_changed_number_or_digest_does_not_verify(world: World, story: dict[st
     assert not verified("XG-1999-000001", one["digest"][:16])
     world.change(Document.__table__.update().where(Document.number == one["document"]).values(facts=Document.facts + " "))
     assert not verified(one["document"], one["digest"][:16]), "facts that raw SQL altered no longer verify"
+
+
+def test_a_paper_of_what_was_published_says_the_published_figures_as_its_issuer_sees_them(world: World, story: dict[str, Any]) -> None:
+    def facts(login: str, kind: str, about: str) -> Any:
+        made = issued(world, login, kind, story[about])
+        told_of = world.desk(login).get(f"/v1/documents/{made['document']}").json
+        assert told_of["document"]["ent_id"] == story[about] and story["own"].number not in str(told_of["facts"])
+        others = [login for login in ("zhangdian", "zichuan") if login != told_of["document"]["by"].removeprefix("u-")]
+        assert [world.desk(other).get(f"/v1/documents/{made['document']}").status_code for other in others] == [404] * len(others)
+        return told_of["facts"]
+
+    for login in ("city", "zhangdian"):
+        told_of = world.desk(login).get(f"/v1/periods/{story['ledger']}").json
+        lines = [*told_of["figures"]["rows"], told_of["figures"]["total"]]
+        said = facts(login, "period", "ledger")
+        assert [row[1:] for row in said["rows"]] == [[str(line[name]) for name in MEASURES] for line in lines]
+        assert (said["publication"], said["source_digest"]) == (story["ledger"], told_of["period"]["digest"])
+        then = world.desk(login).get(f"/v1/periods/{story['ledger']}/restatement", query_string={"edition": "1"}).json
+        changed = facts(login, "restatement", "restated")
+        for row, line in zip(changed["rows"], [*then["rows"], then["total"]], strict=True):
+            expected = [[str(line["then"][m]), str(line["now"][m]), f"{line['difference'][m]:+d}".replace("+0", "0")] for m in MEASURES]
+            assert [figure[1:4] for figure in row[1]] == expected
+        scores = world.desk(login).get(f"/v1/evaluations/{story['evaluation']}").json["rows"]
+        printed = facts(login, "evaluation", "evaluation")
+        assert [row[-1].rstrip("*") for row in printed["rows"]] == ["—" if r["score"] is None else str(r["score"]) for r in scores]
+    assert issue(world, "city", "period", story["restated"]).status_code == issue(world, "city", "restatement", story["ledger"]).status_code == 404
+    assert issue(world, "city", "evaluation", "KP-1999-0001").status_code == 404
 
 
 def test_every_kind_has_a_number_of_its_own_and_a_template() -> None:

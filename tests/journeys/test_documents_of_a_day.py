@@ -30,7 +30,7 @@ def day(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Day]:
 @pytest.fixture(scope="module")
 def papers(day: Day) -> dict[str, str]:
     """Kind → number of one document of it."""
-    return {**ordered(day), **transferred(day), **extended(day), **listed(day), **handed_over(day), **of_places(day)}
+    return {**ordered(day), **transferred(day), **extended(day), **listed(day), **handed_over(day), **of_places(day), **of_publications(day)}
 
 
 def about(day: Day, item: str) -> tuple[str, str]:
@@ -107,6 +107,18 @@ def of_places(day: Day) -> dict[str, str]:
     lists = {"list_problem": ("nanding", TOWNSHIP), "list_responsibility": ("zhangdian", DISTRICT), "list_rectification": ("city", CITY),
              "ledger_five": ("auditor", CITY), "area_table": ("city", CITY)}  # fmt: skip
     return {kind: day.issue(login, kind, ("node", node)) for kind, (login, node) in lists.items()}
+
+
+def of_publications(day: Day) -> dict[str, str]:
+    """The day's ledger, its restatement after one more finding was erased, and the districts' evaluation."""
+    span = f"{day.later(0)}/{day.later(0)}"
+    number = day.op("city", "ledger.publish", ("ledger", "city"), {"period": span, "note": "日公布（示例）"})["number"]
+    day.act("city", "A101", "problem.act", action="delete", note="误报（示例）")
+    again = day.op("city", "ledger.restate", ("ledger", number), {"note": "误报撤销（示例）"})["number"]
+    day.op("city", "evaluation.weigh", ("evaluation", "city"), {"weights": {"coverage": 40, "on_time": 40, "evidence": 20}})
+    scored = day.op("city", "evaluation.publish", ("evaluation", "city"), {"kind": "district", "period": span})["number"]
+    about = {"period": ("ledger", number), "restatement": ("ledger", again), "evaluation": ("evaluation", scored)}
+    return {kind: day.issue("city", kind, ent) for kind, ent in about.items()}
 
 
 def facts(day: Day, number: str) -> Any:
