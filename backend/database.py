@@ -17,7 +17,6 @@ from typing import Any
 import orjson
 from flask import Flask
 from flask_sqlalchemy import SQLAlchemy
-from flask_sqlalchemy.session import Session as FlaskSession
 from sqlalchemy import BigInteger, Dialect, Integer, MetaData, String, Table, event, insert, select, text, update
 from sqlalchemy.engine import Connection, Engine, make_url
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
@@ -26,6 +25,7 @@ from sqlalchemy.types import TypeDecorator
 from backend.config import Config
 from backend.faults import passing
 from backend.gate import GateBusy, WriteGate
+from backend.plain import PlainSession, plain
 from backend.trouble import problem_of
 
 BUSY_MS = 3000  # how long a statement waits for a stranger's lock on SQLite; the gate's own waiting comes first
@@ -47,16 +47,7 @@ class Base(DeclarativeBase):
     metadata = MetaData(naming_convention=NAMING)
 
 
-class _Session(FlaskSession):
-    """Looks its engine up once a transaction, not at every statement."""
-
-    bound: Engine | None = None
-
-    def get_bind(self, *args: Any, **named: Any) -> Any:
-        return self.bound or super().get_bind(*args, **named)
-
-
-db = SQLAlchemy(model_class=Base, session_options={"class_": _Session})
+db = SQLAlchemy(model_class=Base, session_options={"class_": PlainSession})
 
 
 class UtcDateTime(TypeDecorator[datetime]):
@@ -99,9 +90,9 @@ class CommitClock(Base):
     v: Mapped[int] = mapped_column(BigInteger, default=0)
 
 
-_CLOCK = select(CommitClock.v).where(CommitClock.id == 1)
+_CLOCK = plain(select(CommitClock.v).where(CommitClock.id == 1))
 _CLOCKS: Table = CommitClock.__table__  # type: ignore[assignment]
-_TICK = update(_CLOCKS).where(_CLOCKS.c.id == 1).values(v=_CLOCKS.c.v + 1).returning(_CLOCKS.c.v)
+_TICK = plain(update(_CLOCKS).where(_CLOCKS.c.id == 1).values(v=_CLOCKS.c.v + 1).returning(_CLOCKS.c.v))
 
 
 def init_app(app: Flask, config: Config) -> None:

@@ -19,6 +19,7 @@ from sqlalchemy.orm import ORMExecuteState, Session
 
 from backend.bulk import insert_many, update_many
 from backend.database import before_commit, db, transaction
+from backend.plain import BEFORE
 
 T = TypeVar("T")
 Row = dict[str, Any]
@@ -202,14 +203,21 @@ def _name(key: Row) -> Any:
 
 @event.listens_for(db.session, "do_orm_execute")
 def _before_statement(state: ORMExecuteState) -> None:
+    _before(state.session, state.statement)
+
+
+def _before(session: Session, statement: Any) -> None:
     """Nobody reads past a row that waits; what another statement may change is no longer kept."""
-    waiting = state.session.info.get(_KEY)
+    waiting = session.info.get(_KEY)
     if waiting is None:
         return
-    write(state.session)
-    if not state.is_select:
-        table = getattr(state.statement, "table", None)
+    write(session)
+    if not statement.is_select:
+        table = getattr(statement, "table", None)
         waiting.kept.pop(table, None) if table is not None else waiting.kept.clear()
+
+
+BEFORE.append(_before)
 
 
 @event.listens_for(db.session, "before_flush")

@@ -15,6 +15,7 @@ from backend.accounts.models import Absence, Device, EnrolCode, Grant, Holding, 
 from backend.accounts.rules import HoldingDifference, compare_terms, vacant_from
 from backend.accounts.tokens import digest
 from backend.errors import Problem
+from backend.plain import plain
 from backend.territory.rules import Difference, compare
 
 
@@ -67,7 +68,7 @@ def device_of_token(session: Session, token: str) -> Row[Any]:
 
     Raises Problem unauthenticated or device_revoked.
     """
-    found = session.connection().execute(_device_and_user(), {"hash": digest(token)}).first()
+    found = session.execute(_device_and_user(), {"hash": digest(token)}).first()
     if found is None:
         raise Problem("unauthenticated")
     if found.is_revoked or found.id is None:
@@ -86,7 +87,7 @@ def _device_and_user() -> Select[Any]:
     """Asked at every request, so made once, and as plain columns: objects would cost as much as the rest of it."""
     device = (Device.id.label("device_id"), Device.is_revoked, Device.former_hash, Device.token_hash)
     user = (User.id, User.role, User.areas, User.name, User.department_id, User.language, User.is_active)
-    return _device().with_only_columns(*device, *user).outerjoin(User, User.id == Device.user_id)
+    return plain(_device().with_only_columns(*device, *user).outerjoin(User, User.id == Device.user_id))
 
 
 def user_of_cookie(session: Session, cookie: str, now: datetime) -> tuple[User, str] | None:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, visible
 from backend.accounts.models import Holding, Post, RosterVersion
+from backend.plain import plain
 
 Place = tuple[str, str | None, str]  # layer, area or site, department
 Found = tuple[str | None, str | None, str | None]
@@ -47,11 +48,14 @@ def key(session: Session) -> tuple[str, int]:
     return _roster(session).key
 
 
+_VERSION = plain(visible(RosterVersion, SYSTEM).with_only_columns(RosterVersion.v))
+
+
 def _roster(session: Session) -> Roster:
     if "roster" in session.info:
         found: Roster = session.info["roster"]
         return found
-    version = session.scalars(visible(RosterVersion, SYSTEM)).first()
+    version = session.execute(_VERSION).first()
     key = (str(session.get_bind().engine.url), version.v if version else 0)
     with _lock:
         if not _kept or _kept[0].key != key:

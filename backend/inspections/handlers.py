@@ -15,12 +15,13 @@ from backend.errors import Invalid, Refused
 from backend.inspections import rules
 from backend.inspections.models import Inspection
 from backend.photos.handlers import refer
+from backend.plain import plain
 from backend.programmes import queries as programmes
 from backend.territory import queries as territory
 
 MAX_ID = 64  # of an inspection or a report
 _KEPT = Inspection.__table__.c
-_NOTE_MISSING = (
+_NOTE_MISSING = plain(
     update(Inspection.__table__).where(_KEPT.id == bindparam("inspection"))  # type: ignore[arg-type]
     .values(missing_photos=bindparam("missing"), ver=_KEPT.ver + 1).returning(_KEPT.ver, _KEPT.team_id)
 )  # fmt: skip

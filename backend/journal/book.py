@@ -13,6 +13,7 @@ from backend.access.scope import SYSTEM, Actor, visible
 from backend.bulk import insert_many
 from backend.database import to_ms
 from backend.journal.models import JournalEntry, JournalHead
+from backend.plain import plain
 
 
 def chain(prev: str, body: str) -> str:
@@ -26,8 +27,8 @@ def _body(n: int, entry: Mapping[str, Any]) -> str:
 
 _JOURNAL: Table = JournalEntry.__table__  # type: ignore[assignment]
 _HEAD: Table = JournalHead.__table__  # type: ignore[assignment]
-_READ = _HEAD.select()
-_MOVE = update(_HEAD).where(_HEAD.c.id == 1).values(n=bindparam("at"), hash=bindparam("last"))
+_READ = plain(_HEAD.select())
+_MOVE = plain(update(_HEAD).where(_HEAD.c.id == 1).values(n=bindparam("at"), hash=bindparam("last")))
 
 
 def append(session: Session, entries: Sequence[Mapping[str, Any]], now: datetime) -> None:

@@ -18,6 +18,7 @@ from backend.access.scope import SYSTEM, visible
 from backend.bulk import insert_many, update_many
 from backend.database import to_ms, transaction
 from backend.ledgers.models import STILL, LedgerCell, LedgerLine, LedgerMark
+from backend.plain import plain
 from backend.problems.models import Problem
 from backend.problems.rules import AWAY
 
@@ -32,16 +33,16 @@ AXES = ("district_id", "township_id", "department_id", "category", "grade", "pro
 _NOW = tuple(getattr(Problem, name).label(f"now_{name}") for name in SAME)
 _WAS = tuple(getattr(LedgerLine, name).label(f"was_{name}") for name in SAME)
 _HELD = and_(LedgerLine.problem_id == Problem.id, LedgerLine.to_clock == STILL)
-_STANDING = (
+_STANDING = plain(
     visible(Problem, SYSTEM).with_only_columns(Problem.id, LedgerLine.from_clock, *_NOW, *_WAS)
     .outerjoin(LedgerLine, _HELD).where(Problem.id.in_(bindparam("ids", expanding=True)))
 )  # fmt: skip
 _ADDED = "(key) DO UPDATE SET n = ledger_cells.n + excluded.n"
 _CELL = ", ".join(column.name for column in _CELLS.columns)
-_NOTED = text(
+_NOTED = plain(text(
     "INSERT INTO ledger_moments (clock, at) VALUES (:clock, (SELECT CASE WHEN last > :at THEN last ELSE :at END FROM"
     " (SELECT coalesce(max(at), 0) AS last FROM ledger_moments) AS so_far))"
-)
+))  # fmt: skip
 _COPIED = text(
     f"INSERT INTO ledger_marks (clock, {_CELL}) SELECT (SELECT v FROM commit_clock), {_CELL} FROM ledger_cells"
 )

@@ -22,6 +22,7 @@ from backend.ledgers import lines
 from backend.ops import jobs
 from backend.ops.models import LoggedOp, OpIncident, OpWait
 from backend.ops.op import Op, Outcome
+from backend.plain import plain
 from backend.problems import queries as problems
 from backend.territory import queries as territory
 
@@ -38,11 +39,11 @@ _OUTCOME = select(
         for name in ("op_id", "seq", "fp", "status", "reason", "clock", "ver", "flags", "detail", "result")
     )
 )
-_OUTCOMES = _OUTCOME.where(_OP_LOG.c.op_id.in_(bindparam("ids", expanding=True)))
-_OUTCOMES_AT = _OUTCOME.where(
-    _OP_LOG.c.replica == bindparam("replica"), _OP_LOG.c.seq.in_(bindparam("seqs", expanding=True))
+_OUTCOMES = plain(_OUTCOME.where(_OP_LOG.c.op_id.in_(bindparam("ids", expanding=True))))
+_OUTCOMES_AT = plain(
+    _OUTCOME.where(_OP_LOG.c.replica == bindparam("replica"), _OP_LOG.c.seq.in_(bindparam("seqs", expanding=True)))
 )
-_SOMEBODY_WAITS = select(OpWait.op_id).limit(1)
+_SOMEBODY_WAITS = plain(select(OpWait.op_id).limit(1))
 
 
 def known_outcomes(session: Session, op_ids: Sequence[str]) -> dict[str, tuple[str, Outcome]]:

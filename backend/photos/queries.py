@@ -9,6 +9,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.photos.models import Photo, PhotoRef
+from backend.plain import plain
 
 HERE = (
     "verified",
@@ -39,13 +40,14 @@ def states_of(session: Session, actor: Actor, shas: Sequence[str]) -> dict[str, 
 @lru_cache(maxsize=16)
 def _states(actor: Actor) -> Any:
     columns = (Photo.sha256, Photo.state)
-    return visible(Photo, actor).with_only_columns(*columns).where(Photo.sha256.in_(bindparam("shas", expanding=True)))
+    named = Photo.sha256.in_(bindparam("shas", expanding=True))
+    return plain(visible(Photo, actor).with_only_columns(*columns).where(named))
 
 
 @lru_cache(maxsize=16)
 def _refs(actor: Actor) -> Any:
     columns = (PhotoRef.ent_type, PhotoRef.ent_id, PhotoRef.item)
-    return visible(PhotoRef, actor).with_only_columns(*columns).where(PhotoRef.sha256 == bindparam("sha"))
+    return plain(visible(PhotoRef, actor).with_only_columns(*columns).where(PhotoRef.sha256 == bindparam("sha")))
 
 
 @lru_cache(maxsize=16)
@@ -53,7 +55,7 @@ def _awaited(actor: Actor) -> Any:
     columns = (PhotoRef.sha256, PhotoRef.ent_type, PhotoRef.ent_id, PhotoRef.item)
     refs = visible(PhotoRef, actor).with_only_columns(*columns).outerjoin(Photo, Photo.sha256 == PhotoRef.sha256)
     of_these = PhotoRef.ent_id.in_(bindparam("ents", expanding=True))
-    return refs.where(of_these, func.coalesce(Photo.state, "").not_in(HERE))
+    return plain(refs.where(of_these, func.coalesce(Photo.state, "").not_in(HERE)))
 
 
 def exif_of(session: Session, actor: Actor, shas: Sequence[str]) -> list[dict[str, Any]]:

@@ -10,6 +10,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.database import lock
+from backend.plain import plain
 from backend.problems.models import Conflict, Problem, ProblemEvent, ProblemNumber, ProblemReport
 from backend.problems.rules import AWAY
 from sync_protocol.lineage import Version
@@ -41,13 +42,14 @@ def _held(actor: Actor) -> Any:
 @lru_cache(maxsize=64)
 def _merged(actor: Actor) -> Any:
     into = Problem.merged_into.in_(bindparam("ids", expanding=True))
-    return visible(Problem, actor).with_only_columns(Problem.id).where(into)
+    return plain(visible(Problem, actor).with_only_columns(Problem.id).where(into))
 
 
 @lru_cache(maxsize=64)
 def _held_open(actor: Actor) -> Any:
     of_these = Problem.open_key.in_(bindparam("keys", expanding=True))
-    return visible(Problem, actor).with_only_columns(*_JOINED).where(of_these).order_by(Problem.id).with_for_update()
+    held = visible(Problem, actor).with_only_columns(*_JOINED).where(of_these)
+    return plain(held.order_by(Problem.id).with_for_update())
 
 
 def by_ids(session: Session, actor: Actor, ids: Sequence[str]) -> dict[str, Problem]:
@@ -120,14 +122,20 @@ def dated(session: Session, actor: Actor, column: Any, only: str | None, after: 
     return session.scalars(statement.order_by(Problem.id).limit(limit)).all()
 
 
-def last_closed(session: Session, actor: Actor, hazards: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
-    """The problem of each of these (site, item) that was closed last, by "site:item"."""
+@lru_cache(maxsize=16)
+def _last_closed(actor: Actor) -> Any:
     columns = (Problem.id, Problem.site_id, Problem.item, Problem.closed_at, Problem.recurrence)
     statement = visible(Problem, actor).with_only_columns(*columns).where(
-        Problem.site_id.in_(sorted({site for site, _ in hazards})), Problem.item.in_(sorted({item for _, item in hazards})),
+        Problem.site_id.in_(bindparam("sites", expanding=True)), Problem.item.in_(bindparam("items", expanding=True)),
         Problem.state == "closed", Problem.closed_at.is_not(None),
     )  # fmt: skip
-    found = session.execute(statement.order_by(Problem.closed_at, Problem.id))
+    return plain(statement.order_by(Problem.closed_at, Problem.id))
+
+
+def last_closed(session: Session, actor: Actor, hazards: Sequence[tuple[str, str]]) -> dict[str, dict[str, Any]]:
+    """The problem of each of these (site, item) that was closed last, by "site:item"."""
+    named = {"sites": sorted({site for site, _ in hazards}), "items": sorted({item for _, item in hazards})}
+    found = session.execute(_last_closed(actor), named)
     return {f"{row.site_id}:{row.item}": dict(row._mapping) for row in found}
 
 
@@ -179,7 +187,7 @@ def merged_into(session: Session, actor: Actor, problem_id: str) -> list[str]:
     """Ids of the problems that were merged into this one, directly or by way of another."""
     found, todo = list[str](), [problem_id]
     while todo:
-        todo = sorted(session.scalars(_merged(actor), {"ids": todo}))
+        todo = sorted(session.execute(_merged(actor), {"ids": todo}).scalars())
         found += todo
     return found
 

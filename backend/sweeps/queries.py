@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 from backend.access.scope import SYSTEM, Actor, under, visible
 from backend.accounts import queries as accounts
 from backend.accounts.models import User
+from backend.plain import plain
 from backend.sweeps.models import Sweep, Task, Team
 from backend.territory import queries as territory
 
@@ -36,14 +37,14 @@ def _teams_naming() -> Any:
     """Asked at every request of a device, so made once."""
     is_named = cast(Team.members, Text).like(bindparam("named"), escape="/")
     columns = (Team.id, Team.areas, Team.members)
-    return visible(Team, SYSTEM).with_only_columns(*columns).where(is_named).order_by(Team.id)
+    return plain(visible(Team, SYSTEM).with_only_columns(*columns).where(is_named).order_by(Team.id))
 
 
 def _teams_of(session: Session, user_id: str) -> list[Any]:
     """id and areas of the teams a person is a member of: those whose list of members has the name somewhere in it are
     looked at (by the system, while it is being found out who asks)."""
     name = orjson.dumps(user_id).decode().translate({ord(sign): f"/{sign}" for sign in "/%_"})
-    found = session.connection().execute(_teams_naming(), {"named": f"%{name}%"})
+    found = session.execute(_teams_naming(), {"named": f"%{name}%"})
     return [team for team in found if user_id in team.members]
 
 
@@ -122,7 +123,7 @@ def _held_tasks(actor: Actor) -> Any:
     """Asked in every push (by the system), so made once."""
     columns = (Task.id, Task.site_id, Task.team_id, Task.ver)
     held = visible(Task, actor).with_only_columns(*columns).where(Task.id.in_(bindparam("ids", expanding=True)))
-    return held.order_by(Task.id).with_for_update()
+    return plain(held.order_by(Task.id).with_for_update())
 
 
 def progress(session: Session, actor: Actor) -> dict[str, int]:

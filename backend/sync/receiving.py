@@ -26,6 +26,7 @@ from backend.ops.apply import submit
 from backend.photos import pipeline
 from backend.photos.models import Upload
 from backend.photos.store import BLOCK, PhotoStore
+from backend.plain import plain
 from backend.sync.tus import Checksum
 from backend.trouble import problem_of
 
@@ -35,18 +36,18 @@ IDLE = timedelta(days=30)  # an upload that nobody goes on with for so long is f
 _UPLOADS: Table = Upload.__table__  # type: ignore[assignment]
 _IS_IT = _UPLOADS.c.id == bindparam("upload")
 _OWN = select(Upload).where(_IS_IT, _UPLOADS.c.owner_id == bindparam("owner"))
-_AT = select(_UPLOADS.c.offset).where(_IS_IT)
-_GENERATION = select(_UPLOADS.c.lock_generation).where(_IS_IT)
+_AT = plain(select(_UPLOADS.c.offset).where(_IS_IT))
+_GENERATION = plain(select(_UPLOADS.c.lock_generation).where(_IS_IT))
 # asked and taken in one statement, so that of two writers at one place the offset never goes back
-_TAKE = (
+_TAKE = plain(
     update(_UPLOADS).where(_IS_IT, _UPLOADS.c.offset == bindparam("at"), _UPLOADS.c.done_at.is_(None))
     .values(lock_generation=_UPLOADS.c.lock_generation + 1).returning(_UPLOADS.c.lock_generation)
 )  # fmt: skip
-_MOVE = (
+_MOVE = plain(
     update(_UPLOADS).where(_IS_IT, _UPLOADS.c.lock_generation == bindparam("generation"))
     .values(offset=bindparam("at"), expires_at=bindparam("until")).returning(_UPLOADS.c.id)
 )  # fmt: skip
-_END = update(_UPLOADS).where(_IS_IT).values(done_at=bindparam("now"))
+_END = plain(update(_UPLOADS).where(_IS_IT).values(done_at=bindparam("now")))
 
 
 def receive(

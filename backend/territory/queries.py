@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from backend.access.scope import SYSTEM, Actor, visible
 from backend.geometry import AreaIndex, PerimeterIndex
+from backend.plain import plain
 from backend.territory.models import Area, Department, Site, TerritoryVersion, Zone
 from backend.territory.rules import Difference, compare
 
@@ -41,7 +42,7 @@ _kept: list[Facts] = []
 
 
 _KNOWN = (TerritoryVersion.v, TerritoryVersion.city_id, TerritoryVersion.is_sample)
-_VERSION = visible(TerritoryVersion, SYSTEM).with_only_columns(*_KNOWN)
+_VERSION = plain(visible(TerritoryVersion, SYSTEM).with_only_columns(*_KNOWN))
 
 
 def version(session: Session, actor: Actor = SYSTEM) -> TerritoryVersion | None:
