@@ -10,7 +10,7 @@ STAIRCASE = (
     ("sync_protocol",),
     (
         "errors", "config", "effects", "workdays", "geometry", "imaging", "faults", "queueing", "lines", "gate", "trouble", "database",
-        "bulk", "rows", "packs", "shapes", "incoming", "now", "spooled",
+        "bulk", "plain", "rows", "packs", "shapes", "incoming", "now", "spooled",
     ),
     ("access",),
     ("journal", "feed"),
