@@ -222,7 +222,7 @@ def test_whatever_happens_on_the_line_the_laws_hold_when_it_is_quiet(server: Rea
             suppress_health_check=list(HealthCheck), print_blob=True, phases=PHASES,
         ),
     )  # fmt: skip
-    if examples(server) >= 100:
+    if examples(server) >= 300:
         rare = {what: RealField.happened[what] for what, share in USUAL.items() if RealField.happened[what] < share * examples(server)}
         assert not rare, f"the histories say little: {rare} of {examples(server)}"
 
