@@ -49,6 +49,7 @@ _TEXTS: Mapping[str, tuple[str, str]] = {
     "as_redirected": ("已记到并入的隐患", "Noted at the problem that it was merged into"),
     "only_sent": ("此件由移交、抄告或协查转来，仅列答复所需", "It was sent to your office: what its answer needs is shown"), "back": ("返回", "Back"),
     "fault": ("打不开这一页", "This page cannot be shown"), "ordinary": ("一般", "general"),
+    "no_rows": ("没有隐患", "No problems"), "more": ("下一页", "Next page"),
     "complete": ("完整度", "Completeness"), "as_of": ("截至", "As of"),
 }  # fmt: skip
 

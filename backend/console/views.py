@@ -1,7 +1,7 @@
 """Pages for people at a desk: sign-in, the start page, what is mine, a problem and its steps, the inbox. No decisions, no SQL."""
 
 import hmac
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
@@ -22,6 +22,7 @@ from backend.database import snapshot, to_ms, transaction
 from backend.errors import Problem
 from backend.exports.ledgers import csv_text
 from backend.inspections import queries as inspections
+from backend.ledgers import opened
 from backend.ledgers import queries as ledgers
 from backend.ledgers.views import today
 from backend.mine import queries as mine_today
@@ -47,7 +48,7 @@ console_bp = Blueprint(
 COOKIE = "huyuan_session"
 MAX_FORM_BYTES = 500_000
 MOST_BYTES = {"console.act": 40_000_000}  # a form that brings photos
-INBOX_LINES = 50
+INBOX_LINES, ROWS = 50, 100
 
 
 @console_bp.before_request
@@ -148,6 +149,15 @@ def mine(actor: Actor) -> Any:
     return _page("mine.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, states=dict(STATES), **found)
 
 
+@console_bp.get("/rows")
+@_for("ledger.read")
+def rows(actor: Actor) -> Any:
+    given = incoming.parameters("lang", "node", "measure", "grade", "after", "unplaced")
+    with snapshot() as session:
+        found, unread = _rows(session, actor, given), notices.unread(session, actor)
+    return _page("rows.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, states=dict(STATES), **found)
+
+
 @console_bp.get("/problem/<path:problem_id>")
 @_for("record.read")
 def problem(actor: Actor, problem_id: str) -> Any:
@@ -222,6 +232,16 @@ def _facts(session: Any, actor: Any) -> dict[str, Any]:
     return {"conflicts": waiting, "roll": roll, "is_loaded": is_loaded, "map": draw(areas, problems.dots(session, actor)),
             "sites": territory.counts(session, actor), "inspections": done, "inspected": sites,
             "progress": sweeps.progress(session, actor), "photos": photos.counts(session, actor)}  # fmt: skip
+
+
+def _rows(session: Any, actor: Actor, given: Mapping[str, str]) -> dict[str, Any]:
+    """The problems behind a cell, a page of them, with the names of their sites."""
+    node, measure = given.get("node") or ledgers.home(session, actor), given.get("measure", "found")
+    cell = {name: given[name] for name in ("grade", "unplaced") if name in given}
+    made = opened.rows(session, actor, node, today(), cell, measure, None, given.get("after", ""), ROWS)
+    names = territory.site_names(session, actor, {row["site_id"] for row in made["rows"]})
+    place = territory.area_names(session, actor).get(node, node)
+    return {"given": {**given, "node": node, "measure": measure}, "names": names, "place": place, **made}
 
 
 @console_bp.get("/ledger.csv")

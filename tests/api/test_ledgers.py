@@ -1,7 +1,9 @@
 """GET /v1/ledgers/…: parts that sum to the total along every axis, at every node one may ask for, and at no other."""
 
 import csv
+import html
 import io
+import re
 from typing import Any
 
 import pytest
@@ -172,6 +174,27 @@ def test_rows_are_asked_for_by_a_measure_and_a_length_that_exist(world: World, n
 def test_who_works_in_the_field_has_no_ledger(world: World, login: str) -> None:
     for path in ("/v1/ledgers/rollup", "/v1/ledgers/rows", "/v1/ledgers/lists/problems", "/v1/ledgers/reconcile", "/ledger.csv"):
         assert told(world.desk(login).get(path)) == (403, "forbidden"), path
+
+
+@pytest.mark.parametrize("login", ["city", "zhangdian", "nanding"])
+@pytest.mark.answers("console.rows", 200)
+def test_each_cell_of_the_start_page_opens_the_rows_that_it_counts(world: World, login: str) -> None:
+    desk = world.desk(login)
+    cells = re.findall(r'href="(/rows\?[^"]+)">(\d+)</a>', desk.get("/").text)
+    assert len(cells) >= 4
+    for href, counted in cells:
+        page = desk.get(html.unescape(href)).text
+        assert len(set(re.findall(r'href="/problem/([^"]+)"', page))) == int(counted), href
+
+
+@pytest.mark.answers("console.rows", 302, 400, 403, 404, 422)
+def test_rows_that_are_nobodys_to_see_or_of_no_cell_are_refused(world: World) -> None:
+    desk = world.desk("zhangdian")
+    assert desk.get(f"/rows?node={B}").status_code == 404
+    assert desk.get("/rows?measure=rumours").status_code == 422
+    assert desk.get("/rows?nod=370303").status_code == 400
+    assert world.desk("expert").get("/rows").status_code == 403
+    assert world.anonymous().get("/rows").headers["Location"] == "/login"
 
 
 @pytest.mark.answers("console.ledger_csv", 200)
