@@ -239,7 +239,8 @@ def _rows(session: Any, actor: Actor, given: Mapping[str, str]) -> dict[str, Any
     node, measure = given.get("node") or ledgers.home(session, actor), given.get("measure", "found")
     cell = {name: given[name] for name in ("grade", "unplaced") if name in given}
     made = opened.rows(session, actor, node, today(), cell, measure, None, given.get("after", ""), ROWS)
-    names = territory.site_names(session, actor, {row["site_id"] for row in made["rows"]})
+    found = territory.site_names(session, actor, {row["site_id"] for row in made["rows"]})
+    names = {site: territory.printed(session, name) for site, name in found.items()}
     place = territory.area_names(session, actor).get(node, node)
     return {"given": {**given, "node": node, "measure": measure}, "names": names, "place": place, **made}
 
