@@ -24,6 +24,7 @@ from backend.exports.ledgers import csv_text
 from backend.inspections import queries as inspections
 from backend.ledgers import opened
 from backend.ledgers import queries as ledgers
+from backend.ledgers.rules import GRADES
 from backend.ledgers.views import today
 from backend.mine import queries as mine_today
 from backend.notices import queries as notices
@@ -238,6 +239,7 @@ def _rows(session: Any, actor: Actor, given: Mapping[str, str]) -> dict[str, Any
     """The problems behind a cell, a page of them, with the names of their sites."""
     node, measure = given.get("node") or ledgers.home(session, actor), given.get("measure", "found")
     cell = {name: given[name] for name in ("grade", "unplaced") if name in given}
+    incoming.one_of("grade", cell.get("grade", GRADES[0]), GRADES)
     made = opened.rows(session, actor, node, today(), cell, measure, None, given.get("after", ""), ROWS)
     found = territory.site_names(session, actor, {row["site_id"] for row in made["rows"]})
     names = {site: territory.printed(session, name) for site, name in found.items()}
