@@ -24,8 +24,11 @@ run: setup  ## set up, migrate, load Zibo, play the field day on first start, se
 test: setup-dev  ## all tests that fit into 15 minutes
 	$(PY) -m pytest -m "not slow" -n 3 --dist loadfile
 
-test-full: setup-dev  ## the long ones too, and 20,000 histories of the state machines (some four hours on 2 cores)
+test-full: setup-dev tests/interop/node_modules/.package-lock.json  ## the long ones too, and 20,000 histories of the state machines (some four hours on 2 cores)
 	HUYUAN_EXAMPLES=$${HUYUAN_EXAMPLES:-20000} $(PY) -m pytest -n 2 --dist loadfile
+
+tests/interop/node_modules/.package-lock.json: tests/interop/package-lock.json  ## the stock tus client and the reference server
+	if command -v npm; then npm ci --prefix tests/interop --ignore-scripts --no-audit --no-fund; else echo "no npm: tests/interop is skipped"; fi
 
 mutants: setup-dev  ## known bugs put in one by one, and which test sees each
 	$(PY) -m tests.mutants

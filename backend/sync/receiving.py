@@ -54,11 +54,16 @@ def receive(
     upload_id: str, actor: Actor, offset: int, now: datetime, sum_of: Checksum | None = None, known: int = 0
 ) -> Upload:
     """Append the request's bytes at `offset`, but for the first `known` of them, which are here; returns the upload as it stands
-    then. What arrived of a cut body is kept, unless a checksum (`sum_of`) was announced for the whole of it.
+    then. What arrived of a cut body is kept, unless a checksum (`sum_of`) was announced for the whole of it. Nothing, at the end
+    of an upload that is whole, is taken: so asks a client whose last answer was lost (P92).
 
     Raises Problem offset_conflict, locked, checksum_mismatch, too_large, storage_full, overloaded.
     """
     found, store = own(upload_id, actor), pipeline.store()
+    if offset == found.offset == found.size and not any(_pieces(0)):
+        if sum_of is not None:
+            _require_so(sum_of, offset)
+        return found
     generation, at, full = _fence(upload_id, offset), offset, None
     moved_s = time.monotonic()
     try:

@@ -192,6 +192,19 @@ def test_a_photo_in_custody_is_not_taken_back(running: Stage, phone: Phone) -> N
     assert phone.query(digest(data))["have"] == [digest(data)]
 
 
+@pytest.mark.parametrize("size", [0, 5000])
+def test_nothing_at_the_end_of_a_whole_upload_is_taken_and_bytes_are_not(phone: Phone, size: int) -> None:
+    data = fresh(size) if size else b""
+    status, got, _ = create_with(phone, data, data)
+    assert (status, int(got["Upload-Offset"])) == (201, size)
+    status, got, _ = phone.patch(got["Location"], size, b"")
+    assert (status, int(got["Upload-Offset"])) == (204, size)
+    place = phone.create(data)[0]
+    assert [phone.patch(place, size, b"x")[0], phone.patch(place, size + 1, b"")[0]] == [409, 409]
+    told = {"Upload_Offset": str(size), "Content_Type": BYTES, "Upload_Checksum": summed(b"x")}
+    assert phone.ask("PATCH", place, b"", **told)[0] == 460
+
+
 def test_a_writer_of_an_upload_that_was_given_up_never_writes_into_the_next(running: Stage, phone: Phone) -> None:
     data = fresh()
     place, _ = phone.create(data)
@@ -255,7 +268,7 @@ def test_whatever_a_client_asks_the_offset_is_that_of_a_simple_model(running: St
             more = {} if good is None else {"Upload_Checksum": summed(block if good else block + b"x")}
             status = phone.ask("PATCH", self.place, block, Upload_Offset=str(at), Content_Type=BYTES, **more)[0]
             is_whole = self.at == len(self.data)
-            wanted = 404 if self.at < 0 else 409 if is_whole or at != self.at else 460 if good is False else 204
+            wanted = 404 if self.at < 0 else 409 if at != self.at or (is_whole and block) else 460 if good is False else 204
             assert status == wanted
             self.at += len(block) if wanted == 204 else 0
 
