@@ -21,10 +21,11 @@ from backend.sampling import rules as drawing
 from backend.sampling.models import Sample, SampleItem
 
 ALTERED = "is not what was digested"
-# verb → what of the summary names the thing
-SAID: Mapping[str, tuple[str, ...]] = {
-    "document.issue": ("document",), "ledger.publish": ("number",), "ledger.restate": ("number",), "sample.draw": ("number",),
-    "evaluation.publish": ("number",), "evaluation.weigh": ("version",), "sample.result": ("sample", "problem"),
+# verb → the kind of thing that it published, and what of the summary names it
+SAID: Mapping[str, tuple[str, tuple[str, ...]]] = {
+    "document.issue": ("document", ("document",)), "ledger.publish": ("ledger", ("number",)), "ledger.restate": ("ledger", ("number",)),
+    "sample.draw": ("sample", ("number",)), "sample.result": ("sample.result", ("sample", "problem")),
+    "evaluation.publish": ("evaluation", ("number",)), "evaluation.weigh": ("weights", ("version",)),
 }  # fmt: skip
 Journalled = dict[tuple[str, ...], Mapping[str, Any]]
 
@@ -43,16 +44,9 @@ def _journalled(session: Session) -> Journalled:
     rows = visible(JournalEntry, SYSTEM).with_only_columns(JournalEntry.verb, JournalEntry.body)
     where = rows.where(JournalEntry.verb.in_(SAID)).order_by(JournalEntry.n)
     for verb, body in session.execute(where.execution_options(yield_per=1000)):
-        told = json.loads(body)["summary"]
-        kind = (
-            "sample.result"
-            if verb == "sample.result"
-            else verb.split(".")[0]
-            if verb != "evaluation.weigh"
-            else "weights"
-        )
-        if all(name in told for name in SAID[verb]):
-            found[kind, *(str(told[name]) for name in SAID[verb])] = told
+        told, (kind, names) = json.loads(body)["summary"], SAID[verb]
+        if all(name in told for name in names):
+            found[kind, *(str(told[name]) for name in names)] = told
     return found
 
 

@@ -110,15 +110,16 @@ def _choices(session: Session, offered: Sequence[Form]) -> dict[str, Any]:
 
 
 def _site(session: Session, problem: Problem) -> str:
-    names = territory.site_names(session, SYSTEM, {problem.site_id} if problem.site_id else set())
-    return "".join(territory.printed(session, name) for name in names.values())
+    names = territory.printed_names(session, SYSTEM, {problem.site_id} if problem.site_id else set())
+    return "".join(names.values())
 
 
 def _line(of: ProblemEvent) -> dict[str, Any]:
     return {"action": of.action, "status": of.status, "to": of.to_state, "note": of.note, "photos": of.photos, "by": of.actor_id,
-            "at": _local(of.at)}  # fmt: skip
+            "at": local_minute(of.at)}  # fmt: skip
 
 
-def _local(at: datetime) -> str:
+def local_minute(at: datetime) -> str:
+    """An instant as a page says it, in the city's time."""
     zone = ZoneInfo(current_app.extensions["config"].timezone)
     return f"{at.astimezone(zone):%Y-%m-%d %H:%M}"

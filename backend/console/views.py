@@ -5,7 +5,6 @@ from collections.abc import Callable, Mapping
 from functools import wraps
 from pathlib import Path
 from typing import Any
-from zoneinfo import ZoneInfo
 
 from flask import Blueprint, Response, current_app, g, make_response, redirect, render_template, request, url_for
 
@@ -69,6 +68,11 @@ def _page(template: str, status: int = 200, **facts: Any) -> Response:
     answer.set_cookie("lang", language, samesite="Lax")
     answer.headers["Cache-Control"] = "no-store"
     return answer
+
+
+def _frame(session: Any, actor: Actor) -> dict[str, Any]:
+    """What stands around every page of somebody who is signed in."""
+    return {"actor": actor, "csrf": g.get("csrf", ""), "unread": notices.unread(session, actor)}
 
 
 def _for(permission: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
@@ -138,16 +142,15 @@ def logout() -> Any:
 @_for("record.read")
 def start(actor: Actor) -> Any:
     with snapshot() as session:
-        unread = notices.unread(session, actor)
-        return _page("start.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, **_facts(session, actor))
+        return _page("start.html", **_frame(session, actor), **_facts(session, actor))
 
 
 @console_bp.get("/mine")
 @_for("record.read")
 def mine(actor: Actor) -> Any:
     with snapshot() as session:
-        found, unread = mine_today.today_of(session, actor, today()), notices.unread(session, actor)
-    return _page("mine.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, states=dict(STATES), **found)
+        found, frame = mine_today.today_of(session, actor, today()), _frame(session, actor)
+    return _page("mine.html", **frame, states=dict(STATES), **found)
 
 
 @console_bp.get("/rows")
@@ -155,8 +158,8 @@ def mine(actor: Actor) -> Any:
 def rows(actor: Actor) -> Any:
     given = incoming.parameters("lang", "node", "measure", "grade", "after", "unplaced")
     with snapshot() as session:
-        found, unread = _rows(session, actor, given), notices.unread(session, actor)
-    return _page("rows.html", actor=actor, csrf=g.get("csrf", ""), unread=unread, states=dict(STATES), **found)
+        found, frame = _rows(session, actor, given), _frame(session, actor)
+    return _page("rows.html", **frame, states=dict(STATES), **found)
 
 
 @console_bp.get("/problem/<path:problem_id>")
@@ -184,10 +187,10 @@ def _is_told(action: str, status: str) -> bool:
 def _case(actor: Actor, problem_id: str, status: int, **more: Any) -> Response:
     """The page of a problem; with a form that was refused, that one is open and says why."""
     with snapshot() as session:
-        facts, unread = cases.page_of(session, actor, problem_id), notices.unread(session, actor)
+        facts, frame = cases.page_of(session, actor, problem_id), _frame(session, actor)
         w, deed = words(_language()), more.get("deed")
         more["known"] = deed and any(deed.action == f.action and deed.name == f.ent[1] for f in facts["forms"])
-        return _page("problem.html", status, actor=actor, csrf=g.get("csrf", ""), unread=unread, w=w, **facts, **more)
+        return _page("problem.html", status, **frame, w=w, **facts, **more)
 
 
 def fault_page(fault: Problem) -> Response:
@@ -202,7 +205,7 @@ def fault_page(fault: Problem) -> Response:
 def inbox(actor: Actor) -> Any:
     after = inbox_position(request.args.get("after"))
     with snapshot() as session:
-        return _page("inbox.html", actor=actor, csrf=g.get("csrf", ""), **_inbox(session, actor, after))
+        return _page("inbox.html", **_frame(session, actor), **_inbox(session, actor, after))
 
 
 @console_bp.post("/inbox/read")
@@ -217,9 +220,7 @@ def inbox_read() -> Any:
 def _inbox(session: Any, actor: Any, after: Any) -> dict[str, Any]:
     """Lines of one page, when each was, where the next page begins, and what the button marks as read."""
     found = notices.page(session, actor, False, after, INBOX_LINES)
-    zone = ZoneInfo(current_app.extensions["config"].timezone)
-    return {"rows": NoticeOut(many=True).dump(found), "unread": notices.unread(session, actor),
-            "times": {n.id: f"{n.at.astimezone(zone):%Y-%m-%d %H:%M}" for n in found}, "until": to_ms(found[0].at) if found else 0,
+    return {"rows": NoticeOut(many=True).dump(found), "times": {n.id: cases.local_minute(n.at) for n in found}, "until": to_ms(found[0].at) if found else 0,
             "older": f"{to_ms(found[-1].at)}:{found[-1].id}" if len(found) == INBOX_LINES else None}  # fmt: skip
 
 
@@ -241,8 +242,7 @@ def _rows(session: Any, actor: Actor, given: Mapping[str, str]) -> dict[str, Any
     cell = {name: given[name] for name in ("grade", "unplaced") if name in given}
     incoming.one_of("grade", cell.get("grade", GRADES[0]), GRADES)
     made = opened.rows(session, actor, node, today(), cell, measure, None, given.get("after", ""), ROWS)
-    found = territory.site_names(session, actor, {row["site_id"] for row in made["rows"]})
-    names = {site: territory.printed(session, name) for site, name in found.items()}
+    names = territory.printed_names(session, actor, {row["site_id"] for row in made["rows"]})
     place = territory.area_names(session, actor).get(node, node)
     return {"given": {**given, "node": node, "measure": measure}, "names": names, "place": place, **made}
 

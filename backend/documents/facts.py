@@ -98,7 +98,7 @@ def _limit(problem: Problem) -> dict[str, Any]:
 
 def of_list(session: Session, actor: Actor, kind: Kind, name: str, now: datetime) -> About:
     """Rows of a list at a node. Raises Refused: target_missing, guard_failed (too long for paper)."""
-    path, title = _node(session, actor, name)
+    path, title = place_of(session, actor, name)
     found = sorted(islice(sheet.rows(session, actor, name), MAX_ROWS + 1), key=_place)
     if len(found) > MAX_ROWS:
         raise Refused("guard_failed", f"more than {MAX_ROWS} rows: take an export, or a smaller place")
@@ -128,7 +128,7 @@ def _list_row(row: Mapping[str, Any], chain: Any, words: Words) -> dict[str, Any
 
 def of_area(session: Session, actor: Actor, kind: Kind, name: str, now: datetime) -> About:
     """The roll-up of a node by its children, as the form has it."""
-    path, title = _node(session, actor, name)
+    path, title = place_of(session, actor, name)
     made = ledgers.rollup(session, actor, name, local_date(now))
     rows = [_area_row(row, row["name"]) for row in made["rows"]] + [_area_row(made["total"], "合计")]
     said = {"place": title, "as_of": made["as_of"], "rows": rows, "unplaced": made["unplaced"]["count"]}
@@ -184,7 +184,8 @@ def _batch_row(item: Mapping[str, Any], words: Words) -> dict[str, str]:
     }  # fmt: skip
 
 
-def _node(session: Session, actor: Actor, name: str) -> tuple[str, str]:
+def place_of(session: Session, actor: Actor, name: str) -> tuple[str, str]:
+    """(area path, name) of a node. Raises Refused target_missing."""
     try:
         path = ledgers.path_of(session, actor, name)
     except NotFound as fault:

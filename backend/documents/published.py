@@ -8,13 +8,12 @@ from typing import Any
 from sqlalchemy.orm import Session
 
 from backend.access.scope import Actor
-from backend.documents.facts import About
+from backend.documents.facts import About, place_of
 from backend.documents.kinds import MAX_ROWS, Kind
 from backend.errors import NotFound, Refused
 from backend.evaluation import queries as evaluations
 from backend.evaluation.rules import INDICATORS, SUBJECTS
 from backend.ledgers import queries as ledgers
-from backend.ledgers.words import Words
 from backend.periods import queries as periods
 from backend.periods import words
 from backend.periods.models import LedgerPeriod
@@ -109,8 +108,7 @@ def _home(session: Session, actor: Actor) -> tuple[str, str, str]:
         node = ledgers.home(session, actor)
     except NotFound as fault:
         raise Refused("target_missing", fault.detail) from fault
-    found = Words(session, actor)
-    return node, ledgers.path_of(session, actor, node), found.areas.get(node) or found.sites.get(node, node)
+    return node, *place_of(session, actor, node)
 
 
 def _fits(lines: list[Any]) -> None:

@@ -46,11 +46,13 @@ def forget(now: datetime) -> int:
 
 
 def _strays(now: datetime) -> int:
-    store = pipeline.store()
+    store, swept = pipeline.store(), 0
     old = store.under_way(now.timestamp() - STRAY_AGE_S)
-    with snapshot() as session:
-        named = set(session.scalars(select(Upload.id).where(Upload.id.in_(old[:AT_ONCE]), Upload.done_at.is_(None))))
-    strays = [name for name in old[:AT_ONCE] if name not in named]
-    for name in strays:
-        store.drop(name)
-    return len(strays)
+    for n in range(0, len(old), AT_ONCE):
+        lot = old[n : n + AT_ONCE]
+        with snapshot() as session:
+            named = set(session.scalars(select(Upload.id).where(Upload.id.in_(lot), Upload.done_at.is_(None))))
+        for name in set(lot) - named:
+            store.drop(name)
+            swept += 1
+    return swept

@@ -61,8 +61,7 @@ def receive(
     """
     found, store = own(upload_id, actor), pipeline.store()
     if offset == found.offset == found.size and not any(_pieces(0)):
-        if sum_of is not None:
-            _require_so(sum_of, offset)
+        _require_so(sum_of, offset)
         return found
     generation, at, full = _fence(upload_id, offset), offset, None
     moved_s = time.monotonic()
@@ -77,13 +76,11 @@ def receive(
                 moved_s = time.monotonic()
     except OSError as trouble:  # the disk's: a line that is cut ends the blocks instead
         full = trouble
-    if sum_of is None:
+    if sum_of is None or (full is None and sum_of.is_so()):
         _keep(store, upload_id, generation, at)
     if full is not None:
         raise problem_of(full) or full
-    if sum_of is not None:
-        _require_so(sum_of, offset)
-        _keep(store, upload_id, generation, at)
+    _require_so(sum_of, offset)
     if at == found.size:
         _finish(found, store, now)
     elif is_draining():
@@ -92,9 +89,15 @@ def receive(
     return found
 
 
-def _require_so(sum_of: Checksum, offset: int) -> None:
-    if not sum_of.is_so():
+def _require_so(sum_of: Checksum | None, offset: int) -> None:
+    if sum_of is not None and not sum_of.is_so():
         raise Problem("checksum_mismatch", f"these bytes do not hash to Upload-Checksum; the upload is at {offset}")
+
+
+def require_room(store: PhotoStore, size: int) -> None:
+    """Raises Problem storage_full where so many bytes more would leave less free than the server keeps."""
+    if store.free_bytes() < current_app.extensions["config"].min_free_bytes + size:
+        raise Problem("storage_full", retry_after_s=600)
 
 
 def take_whole(actor: Actor, data: bytes, now: datetime) -> str:
@@ -105,8 +108,7 @@ def take_whole(actor: Actor, data: bytes, now: datetime) -> str:
     config, store, sha = current_app.extensions["config"], pipeline.store(), hashlib.sha256(data).hexdigest()
     if len(data) > config.max_photo_bytes:
         raise Problem("too_large", f"at most {config.max_photo_bytes} bytes")
-    if store.free_bytes() < config.min_free_bytes + len(data):
-        raise Problem("storage_full", retry_after_s=600)
+    require_room(store, len(data))
     found = create(actor, {"sha256": sha, "size": len(data), "mime": None}, now)
     if found.done_at is None and found.offset < found.size:
         generation = _fence(found.id, found.offset)

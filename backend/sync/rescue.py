@@ -20,12 +20,12 @@ from backend.now import now_utc
 from backend.photos.store import BLOCK, PhotoStore
 from backend.sync import queries
 from backend.sync.models import Rescue
-from backend.sync.tus import TUS, named, require_version, whole_number
+from backend.sync.receiving import require_room
+from backend.sync.tus import BYTES, TUS, named, require_version, whole_number
 
 rescue_bp = Blueprint("rescue", __name__, url_prefix="/sync/v1")
 MOST_BYTES = 50 * 1024 * 1024
 MOST_OF_A_DEVICE = 8  # a device that brings more than this is not in need
-BYTES = "application/offset+octet-stream"
 
 
 @rescue_bp.before_request
@@ -39,7 +39,7 @@ def check_version() -> None:
 def create() -> Response:
     device = bearer()
     facts = named(MOST_BYTES)
-    _require_room(facts["size"])
+    require_room(store(), facts["size"])
     found = _create(device, facts["sha256"], facts["size"], now_utc())
     headers = {"Location": f"/sync/v1/rescue/{found.id}", "Upload-Offset": str(found.offset)}
     return Response(status=201, headers={**TUS, **headers})
@@ -75,11 +75,6 @@ def store() -> PhotoStore:
     """Where dumps are: files by their SHA-256, apart from photos."""
     found: PhotoStore = current_app.extensions["rescue_store"]
     return found
-
-
-def _require_room(size: int) -> None:
-    if store().free_bytes() < current_app.extensions["config"].min_free_bytes + size:
-        raise Problem("storage_full", retry_after_s=600)
 
 
 def _create(device: Device, sha256: str, size: int, now: datetime) -> Rescue:

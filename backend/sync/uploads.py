@@ -133,8 +133,7 @@ def _stands(found: Upload) -> dict[str, str]:
 
 def _facts() -> dict[str, Any]:
     facts = tus.named(_config().max_photo_bytes)
-    if pipeline.store().free_bytes() < _config().min_free_bytes + facts["size"]:
-        raise Problem("storage_full", retry_after_s=600)
+    receiving.require_room(pipeline.store(), facts["size"])
     return facts
 
 

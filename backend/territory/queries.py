@@ -109,6 +109,11 @@ def printed(session: Session, name: str) -> str:
     return f"{name}{SAMPLE}" if known is None or known.is_sample else name
 
 
+def printed_names(session: Session, actor: Actor, ids: Collection[str]) -> dict[str, str]:
+    """{id: name} of these sites, as they stand on paper, in files and on pages."""
+    return {site: printed(session, name) for site, name in site_names(session, actor, ids).items()}
+
+
 def site_point(session: Session, site_id: str) -> Mapping[str, Any] | None:
     """lon, lat, kind, district_id, township_id, area_path of a site, or None."""
     known = facts(session)

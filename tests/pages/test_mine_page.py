@@ -12,7 +12,7 @@ from backend.ledgers.views import today
 from backend.ops.apply import submit
 from backend.problems.models import Problem
 from tests.journeys.stage import Stage, checklist, new_id, stage
-from tests.pages.test_start_page import browser, pytestmark  # noqa: F401 - the fixture and the marks of every browser test
+from tests.pages.test_start_page import browser, pytestmark, signed_in  # noqa: F401 - the fixture and the marks of every browser test
 
 
 @pytest.fixture(scope="module")
@@ -43,17 +43,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
 
 
 def opened(browser: Any, running: Stage, width: int, language: str = "zh") -> tuple[Any, list[str]]:  # noqa: F811
-    from backend.cli.setup import DEMO_PASSWORD  # noqa: PLC0415
-
-    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda fault: said.append(str(fault)))
-    page.goto(f"{running.server.url}/login?lang={language}")
-    page.fill("[name=login]", "zhangdian")
-    page.fill("[name=password]", DEMO_PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{running.server.url}/")
+    page, said = signed_in(browser, running, width, language, "zhangdian")
     page.goto(f"{running.server.url}/mine?lang={language}")
     page.wait_for_selector("#problems tbody tr")
     return page, said

@@ -7,12 +7,11 @@ from typing import Any
 
 import pytest
 
-from backend.cli.setup import DEMO_PASSWORD
 from backend.database import transaction
 from backend.problems.models import Problem
 from tests import make
 from tests.journeys.stage import Stage, checklist, new_id, stage
-from tests.pages.test_start_page import browser  # noqa: F401 - the fixture of every browser test
+from tests.pages.test_start_page import browser, signed_in  # noqa: F401 - the fixture of every browser test
 from tests.pages.test_start_page import pytestmark as of_browsers
 
 pytestmark = [*of_browsers, pytest.mark.slow]  # fifteen seconds; what the forms do is held by tests/api/test_problem_page.py
@@ -37,15 +36,7 @@ def opened(browser: Any, running: Stage, width: int, language: str, **columns: A
         for name, value in {"state": "assigned", "is_open": True, "grade": "general", "is_candidate_major": False, **columns}.items():
             setattr(problem, name, value)
         number = problem.number
-    page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
-    said: list[str] = []
-    page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
-    page.on("pageerror", lambda fault: said.append(str(fault)))
-    page.goto(f"{running.server.url}/login?lang={language}")
-    page.fill("[name=login]", "zhangdian")
-    page.fill("[name=password]", DEMO_PASSWORD)
-    page.press("[name=password]", "Enter")
-    page.wait_for_url(f"{running.server.url}/")
+    page, said = signed_in(browser, running, width, language, "zhangdian")
     page.goto(f"{running.server.url}/problem/{number}?lang={language}")
     page.wait_for_selector("#steps details")
     return page, said

@@ -40,14 +40,14 @@ def browser() -> Iterator[Any]:
         made.close()
 
 
-def signed_in(browser: Any, running: Stage, width: int = 1400, language: str = "zh") -> tuple[Any, list[str]]:
+def signed_in(browser: Any, running: Stage, width: int = 1400, language: str = "zh", login: str = "city") -> tuple[Any, list[str]]:
     """A page at `/` and what its console said."""
     page = browser.new_context(viewport={"width": width, "height": 900}).new_page()
     said: list[str] = []
     page.on("console", lambda message: said.append(message.text) if message.type in ("error", "warning") else None)
     page.on("pageerror", lambda fault: said.append(str(fault)))
     page.goto(f"{running.server.url}/login?lang={language}")
-    page.fill("[name=login]", "city")
+    page.fill("[name=login]", login)
     page.fill("[name=password]", DEMO_PASSWORD)
     page.press("[name=password]", "Enter")
     page.wait_for_selector("#ledger tbody tr")
